@@ -25,5 +25,10 @@ pub mod api {
     }
 }
 
+pub mod convert;
+pub mod limits;
+pub mod status;
+pub mod upcast;
+
 /// The compiled `.proto` files, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -147,13 +147,34 @@ pub enum NewValue {
     Party(EntityId),
 }
 
-/// How a conflict was settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// One of the settled sides stands.
-    Take(EventId),
-    /// Something new stands.
-    Value(NewValue),
+/// What a resolution lets stand. With a taken side it repeats what that side says, because by the time the record
+/// is folded the side may no longer be kept; a text is never repeated, only the event that carries it is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A value under the field's own slot; only when no side is taken.
+    Sealed,
+    /// The value that travels beside this event; only when a side is taken.
+    SealedIn(EventId),
+    /// Nothing.
+    Cleared,
+    /// A party (lead party, a person's organisation).
+    Party(EntityId),
+    /// A place.
+    Place {
+        /// Where it stands.
+        parent: EntityId,
+        /// Its place there.
+        order_key: String,
+    },
+    /// Part of the programme or retired.
+    Life {
+        /// Whether it is retired.
+        retired: bool,
+        /// What it was merged into, if it was.
+        merged_into: Option<EntityId>,
+    },
+    /// Whether the party is responsible.
+    Responsible(bool),
 }
 
 /// What changed. Facts, in the past tense.
@@ -294,8 +315,10 @@ pub enum Change {
         field: FieldKey,
         /// The sides that were decided between, ascending.
         settles: Vec<EventId>,
+        /// The one of them that stands; none when something new does.
+        take: Option<EventId>,
         /// What stands.
-        outcome: Outcome,
+        stands: Standing,
     },
     /// A table was imported; the additions that follow in its group name it as their source. The file's digest
     /// under [`Slot::FILE_DIGEST`], its layout under [`Slot::FILE_LAYOUT`].

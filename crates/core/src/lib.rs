@@ -3,12 +3,24 @@
 //! Everything here is pure: no IO, no clock, no randomness, no time zone, no async. Two folds of the same
 //! records give the same [`state::State`] on every machine, for ever; `docs/format.md` holds the bytes.
 
+pub mod as_of;
+pub mod class;
+pub mod command;
+pub mod diff;
 pub mod digest;
 pub mod event;
 pub mod field;
+pub mod fold;
+pub mod history;
 pub mod id;
+pub mod judge;
+pub mod order;
 pub mod parse;
 pub mod record;
+pub mod register;
 pub mod rejection;
+pub mod state;
 pub mod time;
 pub mod value;
+pub mod verdict;
+pub mod view;

@@ -1,7 +1,7 @@
 //! What people typed. A body holds only salted digests of these; the values travel and are stored beside it, so
 //! that one can be forgotten while every signature and proof still verifies.
 
-use crate::id::{EventId, Position};
+use crate::id::EventId;
 
 /// Which value of an event. A field's slot has the field's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,18 +55,16 @@ pub struct Value {
     pub bytes: Vec<u8>,
 }
 
-/// Where a value is found: the record that carries it.
+/// Where a value is found: the event that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueRef {
-    /// The record's position; provisional for an event in an outbox.
-    pub position: Position,
     /// The event.
     pub event: EventId,
     /// Which of its values.
     pub slot: Slot,
 }
 
-/// Looks values up. The fold never does; deciding and viewing do.
+/// Looks values up. The fold never does; judging and viewing do.
 pub trait Values {
     /// The bytes of a value; none when it was forgotten.
     fn bytes(&self, at: ValueRef) -> Option<Vec<u8>>;

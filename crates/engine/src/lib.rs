@@ -1,1 +1,14 @@
-//! placeholder
+//! The log's one writer and its readers, over any store.
+//!
+//! [`ledger::Ledger`] is a programme in memory: state, fences and Merkle frontier, rebuilt from a store and verified
+//! record by record; replicas use it as the writer does. [`engine::Engine`] adds the writer thread with group commit,
+//! published states, and the head that subscribers wait for. The clock and the ids come in from here.
+
+pub mod admit;
+pub mod check;
+pub mod clock;
+pub mod engine;
+pub mod ledger;
+pub mod past;
+pub mod read;
+mod writer;

@@ -1,1 +1,19 @@
-//! placeholder
+//! The storage port: what Rådslag asks of whatever keeps its logs.
+//!
+//! A store keeps bytes. It knows positions, lengths and the shape of the Merkle frontier, so that it can tell a damaged log from a
+//! whole one; it knows nothing of what an event means. [`EventLog`] is the contract, [`MemoryLog`] the reference, and the
+//! `conformance` module (feature `conformance`) the suite that every store passes.
+
+pub mod check;
+mod contract;
+mod error;
+mod memory;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+
+pub use contract::{
+    Append, Commit, EventLog, MAX_COMMIT_BYTES, ReadLimit, RowChange, RowKey, RowKind, StoredRecord,
+};
+pub use error::LogError;
+pub use memory::MemoryLog;

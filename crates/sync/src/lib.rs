@@ -1,1 +1,7 @@
-//! placeholder
+//! Sync without sockets and clocks: the fence that every device's events pass, and how an outbox is cut into pushes.
+//!
+//! The fence keeps a device's events in one unbroken chain, whatever the network repeats, reorders or loses. Both the
+//! one writer and every replica rebuild it from the log.
+
+pub mod fence;
+pub mod outbox;

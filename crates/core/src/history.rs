@@ -1,0 +1,112 @@
+//! What each record changed: before, after, who, when, and whether it opened or settled a conflict.
+
+use crate::field::FieldKey;
+use crate::fold;
+use crate::id::{DeviceId, EntityId, EventId, MemberId, OrgId, Position};
+use crate::record::{Entry, Recorded};
+use crate::register::{Content, Write};
+use crate::state::State;
+use crate::time::{CivilDate, Instant};
+
+/// One field, changed by one event. What is shown is that of the day on which the record was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// The event.
+    pub event: EventId,
+    /// Its place in the log.
+    pub position: Position,
+    /// The kind of change.
+    pub kind: String,
+    /// The entity.
+    pub entity: EntityId,
+    /// The field.
+    pub field: FieldKey,
+    /// What was shown before.
+    pub before: Option<Content>,
+    /// What is shown from then on.
+    pub after: Option<Content>,
+    /// What the event itself says.
+    pub written: Content,
+    /// Who.
+    pub member: MemberId,
+    /// For which organisation.
+    pub org: OrgId,
+    /// On which device.
+    pub device: DeviceId,
+    /// When the device says it was written.
+    pub authored_at: Instant,
+    /// When the log took it.
+    pub recorded_at: Instant,
+    /// From which day it applies.
+    pub applies_on: CivilDate,
+    /// Whether the field was in conflict before.
+    pub conflict_before: bool,
+    /// Whether the field is in conflict from then on.
+    pub conflict_after: bool,
+}
+
+/// Applies `record` to `state` and says what it changed, field by field.
+pub fn step(state: &mut State, record: &Recorded) -> Vec<FieldChange> {
+    let Entry::Accepted { body, facts } = &record.entry else {
+        state.apply(record);
+        return Vec::new();
+    };
+    let today = facts.recorded_on;
+    let writes = fold::field_writes(body);
+    let look = |state: &State, entity, field| {
+        let register = state.register(entity, field)?;
+        let shown = register.shown_at(today, state.epochs()).map(|write| write.content.clone());
+        Some((shown, register.in_conflict(today, state.epochs())))
+    };
+    let before: Vec<_> = writes.iter().map(|w| look(state, w.entity, w.field).unwrap_or_default()).collect();
+    state.apply(record);
+    let mut changes = Vec::new();
+    for (write, (before, conflict_before)) in writes.into_iter().zip(before) {
+        let Some((after, conflict_after)) = look(state, write.entity, write.field) else { continue };
+        changes.push(FieldChange {
+            event: body.event_id,
+            position: record.position,
+            kind: body.kind.clone(),
+            entity: write.entity,
+            field: write.field,
+            before,
+            after,
+            written: write.content,
+            member: body.actor_id,
+            org: body.org_id.clone(),
+            device: body.device_id,
+            authored_at: body.authored_at,
+            recorded_at: record.recorded_at,
+            applies_on: body.effective_on.or(facts.applies_on).unwrap_or(today),
+            conflict_before,
+            conflict_after,
+        });
+    }
+    changes
+}
+
+/// One field of the programme and the write that it shows.
+#[derive(Clone, Debug)]
+pub struct BlameLine<'a> {
+    /// The entity.
+    pub entity: EntityId,
+    /// The field.
+    pub field: FieldKey,
+    /// The side that is shown.
+    pub shown: &'a Write,
+    /// Whether the field is in conflict.
+    pub in_conflict: bool,
+}
+
+/// Who wrote what `entity` shows on `day`: read from the state, never from a walk along the log.
+pub fn blame(state: &State, entity: EntityId, day: CivilDate) -> Vec<BlameLine<'_>> {
+    let Some(found) = state.entity(entity) else { return Vec::new() };
+    let mut lines = Vec::new();
+    for (field, register) in &found.fields {
+        if let Some(shown) = register.shown_at(day, state.epochs()) {
+            let in_conflict = register.conflict_at(day, state.epochs());
+            lines.push(BlameLine { entity, field: *field, shown, in_conflict });
+        }
+    }
+    lines
+}

@@ -1,0 +1,164 @@
+//! What can be said of a pushed bundle before the writer sees it: is it authentic, readable, within the limits?
+//!
+//! This runs off the writer, on whichever core is free: one signature for the bundle, one digest for each value.
+
+use std::collections::BTreeSet;
+
+use radslag_core::digest::Digest;
+use radslag_core::event::{Change, EventBody};
+use radslag_core::id::{DeviceId, ProgramId};
+use radslag_core::value::Value;
+use radslag_core::verdict::Refusal;
+use radslag_proto::convert::bundle::{PushedBundle, PushedEvent};
+use radslag_proto::convert::event::decode_body;
+use radslag_proto::limits;
+use radslag_trust::bundle::verify_bundle;
+use radslag_trust::keys::{PublicKey, Signature};
+use radslag_trust::value::check_values;
+
+/// An event whose body reads and whose values match.
+#[derive(Clone, Debug)]
+pub struct CheckedEvent {
+    /// What the author said.
+    pub body: EventBody,
+    /// The bytes that were signed.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256.
+    pub hash: Digest,
+    /// The values beside them.
+    pub values: Vec<Value>,
+}
+
+impl CheckedEvent {
+    /// Bytes of body and values.
+    pub fn size(&self) -> usize {
+        event_size(&self.bytes, &self.values)
+    }
+}
+
+/// Bytes of a body and its values, as the limits count them.
+pub fn event_size(body: &[u8], values: &[Value]) -> usize {
+    body.len() + values.iter().map(|value| value.bytes.len() + value.salt.len()).sum::<usize>()
+}
+
+/// A bundle whose signature is right.
+#[derive(Clone, Debug)]
+pub struct CheckedBundle {
+    /// The programme.
+    pub program: ProgramId,
+    /// The device that signed.
+    pub device: DeviceId,
+    /// The key it signed with.
+    pub key: [u8; 32],
+    /// The signature.
+    pub signature: Signature,
+    /// SHA-256 of every body, in order.
+    pub hashes: Vec<Digest>,
+    /// The events in order, up to and including the first that is refused.
+    pub events: Vec<Result<CheckedEvent, Refusal>>,
+}
+
+/// Checks a bundle. `enrolled` is the device's key in the log, if it has one; else the bundle must begin with the event
+/// that brings it.
+///
+/// # Errors
+/// The refusal of the bundle as a whole: then nothing in it is authentic.
+pub fn check_bundle(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<CheckedBundle, Refusal> {
+    over("a push", bundle.events.len(), limits::PUSH_EVENTS)?;
+    let sizes = bundle.events.iter().map(|e| event_size(&e.body_bytes, e.values.as_deref().unwrap_or(&[])));
+    over("the push's bytes", sizes.sum(), limits::PUSH_BYTES)?;
+    let key = match enrolled {
+        Some(key) => key,
+        None => introduced_key(&bundle)
+            .ok_or(Refusal::DeviceNotEnrolled { device: bundle.device.to_string() })?,
+    };
+    let public = PublicKey::from_bytes(&key).map_err(|error| Refusal::KeyUnfit(error.to_string()))?;
+    let hashes: Vec<Digest> = bundle.events.iter().map(|event| Digest::of(&event.body_bytes)).collect();
+    let signature = Signature::new(bundle.signature);
+    verify_bundle(&public, bundle.program, bundle.device, &hashes, &signature)
+        .map_err(|_| Refusal::BadSignature { device: bundle.device.to_string() })?;
+    let mut events = Vec::with_capacity(bundle.events.len());
+    for (event, hash) in bundle.events.into_iter().zip(&hashes) {
+        let checked = check_event(bundle.program, bundle.device, event, *hash);
+        let refused = checked.is_err();
+        events.push(checked);
+        if refused {
+            break;
+        }
+    }
+    Ok(CheckedBundle { program: bundle.program, device: bundle.device, key, signature, hashes, events })
+}
+
+fn over(what: &'static str, size: usize, limit: usize) -> Result<(), Refusal> {
+    if size > limit { Err(Refusal::OverLimit { what, size, limit }) } else { Ok(()) }
+}
+
+/// The key that the bundle's first event brings for the bundle's own device.
+fn introduced_key(bundle: &PushedBundle) -> Option<[u8; 32]> {
+    let body = decode_body(&bundle.events.first()?.body_bytes).ok()?;
+    if body.device_id != bundle.device {
+        return None;
+    }
+    key_in(&body)
+}
+
+/// The key that an event brings for the device that wrote it.
+pub fn key_in(body: &EventBody) -> Option<[u8; 32]> {
+    match &body.change {
+        Change::ProgramCreated { device_key, .. } => Some(*device_key),
+        Change::DeviceEnrolled { device_id, public_key, .. } if *device_id == body.device_id => Some(*public_key),
+        _ => None,
+    }
+}
+
+/// Checks one event of a bundle whose signature is right.
+///
+/// # Errors
+/// Why it is refused.
+pub fn check_event(
+    program: ProgramId,
+    device: DeviceId,
+    event: PushedEvent,
+    hash: Digest,
+) -> Result<CheckedEvent, Refusal> {
+    let values = event.values.map_err(|error| Refusal::ValueMismatch(error.to_string()))?;
+    over("the event", event_size(&event.body_bytes, &values), limits::EVENT_BYTES)?;
+    let body = decode_body(&event.body_bytes).map_err(|error| Refusal::Undecodable(error.to_string()))?;
+    if body.program_id != program {
+        return Err(Refusal::WrongProgram(body.program_id.to_string()));
+    }
+    if body.device_id != device {
+        return Err(Refusal::BadSignature { device: body.device_id.to_string() });
+    }
+    check_values(program, body.event_id, &body.digests, &values)
+        .map_err(|error| Refusal::ValueMismatch(error.to_string()))?;
+    if let Some(key) = key_in(&body) {
+        PublicKey::from_bytes(&key).map_err(|error| Refusal::KeyUnfit(error.to_string()))?;
+    }
+    Ok(CheckedEvent { body, bytes: event.body_bytes, hash, values })
+}
+
+/// How many events from the first on belong together: one, or a whole group.
+///
+/// # Errors
+/// The group is not complete, not in order or over its limit.
+pub fn unit_length(events: &[Result<CheckedEvent, Refusal>]) -> Result<usize, Refusal> {
+    let Some(Ok(first)) = events.first() else { return Ok(1) };
+    let Some(group) = first.body.group else { return Ok(1) };
+    let size = usize::try_from(group.size).unwrap_or(usize::MAX);
+    let members = events.get(..size).ok_or_else(|| Refusal::GroupIncomplete("members are missing".to_owned()))?;
+    let mut bytes = 0;
+    let mut ids = BTreeSet::new();
+    for (index, member) in members.iter().enumerate() {
+        let member = member.as_ref().map_err(Clone::clone)?;
+        let fits = member.body.group.is_some_and(|place| {
+            place.id == group.id && place.size == group.size && usize::try_from(place.index) == Ok(index)
+        });
+        if !fits || !ids.insert(member.body.event_id) {
+            return Err(Refusal::GroupIncomplete(format!("member {index} is not where it belongs")));
+        }
+        bytes += member.size();
+    }
+    over("the group", bytes, limits::GROUP_BYTES)?;
+    Ok(size)
+}

@@ -1,0 +1,93 @@
+//! Time, ids and salts: where they come from, and the one place that knows Europe/Stockholm.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use radslag_core::time::{CivilDate, Instant};
+use uuid::Uuid;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Instant;
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::from_micros(Timestamp::now().as_microsecond())
+    }
+}
+
+/// Makes ids, keys and salts.
+pub trait IdSource: Send + Sync + 'static {
+    /// Sixteen bytes that nobody can guess.
+    fn random16(&self) -> [u8; 16];
+    /// Thirty-two bytes that nobody can guess.
+    fn random32(&self) -> [u8; 32];
+
+    /// A random UUID (version 4).
+    fn random_id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.random16()).into_uuid()
+    }
+
+    /// A UUID that sorts by the time it was made (version 7).
+    fn event_id(&self, now: Instant) -> Uuid {
+        let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        let mut random = [0; 10];
+        random.copy_from_slice(&self.random16()[..10]);
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemIds;
+
+impl IdSource for SystemIds {
+    fn random16(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        bytes
+    }
+
+    fn random32(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        bytes
+    }
+}
+
+/// The time zone of every civil date in the log.
+pub fn stockholm() -> TimeZone {
+    TimeZone::get("Europe/Stockholm").expect("the time zone database is compiled in")
+}
+
+/// The day of an instant in Europe/Stockholm, kept within the years that can be written.
+pub fn day_of(instant: Instant) -> CivilDate {
+    // A zone's offset changes seldom, but looking the zone up costs more than using it.
+    thread_local! {
+        static ZONE: TimeZone = stockholm();
+    }
+    let clamped = instant.micros().clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
+    let timestamp = Timestamp::from_microsecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH);
+    ZONE.with(|zone| CivilDate::clamped(zone.to_datetime(timestamp).date()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_changes_at_midnight_in_stockholm_winter_and_summer() {
+        let day = |text: &str| day_of(Instant::from_micros(text.parse::<Timestamp>().unwrap().as_microsecond())).to_string();
+        assert_eq!(day("2019-01-10T22:59:59Z"), "2019-01-10");
+        assert_eq!(day("2019-01-10T23:00:00Z"), "2019-01-11");
+        assert_eq!(day("2019-07-10T21:59:59Z"), "2019-07-10");
+        assert_eq!(day("2019-07-10T22:00:00Z"), "2019-07-11");
+        assert_eq!(day_of(Instant::from_micros(i64::MAX)), CivilDate::LAST);
+        assert_eq!(day_of(Instant::from_micros(i64::MIN)), CivilDate::FIRST);
+    }
+}

@@ -1,0 +1,334 @@
+//! The handle that a server holds: programmes, pushes, heads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
+
+use radslag_core::digest::Digest;
+use radslag_core::event::Change;
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::record::Recorded;
+use radslag_core::verdict::{Refusal, Verdict};
+use radslag_log::{EventLog, LogError};
+use radslag_proto::convert::bundle::PushedBundle;
+use radslag_proto::convert::event::decode_body;
+use radslag_trust::checkpoint::Checkpoint;
+use radslag_trust::keys::DeviceKey;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::check::check_bundle;
+use crate::clock::Clock;
+use crate::ledger::{Ledger, LedgerError};
+use crate::writer::{Job, Writer};
+
+pub use crate::writer::Pushed;
+
+/// Why a call as a whole was not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such programme here.
+    #[error("there is no programme {0} on this server")]
+    ProgramNotFound(ProgramId),
+    /// There is such a programme already.
+    #[error("programme {0} exists already")]
+    ProgramExists(ProgramId),
+    /// The first event does not begin a programme here.
+    #[error("the programme cannot be created: {0}")]
+    CreationDenied(String),
+    /// Too much is queued.
+    #[error("the server has more changes queued than it takes")]
+    QueueFull,
+    /// A write failed; nothing more is taken until the process is restarted.
+    #[error("writes have stopped: {reason}")]
+    WritesStopped {
+        /// What went wrong at the time.
+        reason: String,
+    },
+    /// A point after the head was asked for.
+    #[error("position {asked} is after the head {head}")]
+    PositionAhead {
+        /// What was asked for.
+        asked: Position,
+        /// The head.
+        head: Position,
+    },
+    /// The store does not answer, or what it holds does not verify.
+    #[error("the log cannot be read: {0}")]
+    Damaged(String),
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+impl From<LedgerError> for EngineError {
+    fn from(error: LedgerError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<LogError> for EngineError {
+    fn from(error: LogError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// A programme as its readers see it: nothing that is not on disk.
+#[derive(Debug)]
+pub struct Programme {
+    id: ProgramId,
+    // Written by the writer alone, after each commit; held for microseconds.
+    published: RwLock<Ledger>,
+    // Only the number travels; every subscriber reads the log at its own pace.
+    head: watch::Sender<Position>,
+}
+
+impl Programme {
+    pub(crate) fn empty(id: ProgramId) -> Self {
+        Self::new(Ledger::new(id))
+    }
+
+    fn new(ledger: Ledger) -> Self {
+        let head = watch::Sender::new(ledger.state.head());
+        Self { id: ledger.state.program_id(), published: RwLock::new(ledger), head }
+    }
+
+    /// Which programme.
+    pub const fn id(&self) -> ProgramId {
+        self.id
+    }
+
+    /// What is on disk, in memory.
+    pub fn published(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last record.
+    pub fn head(&self) -> Position {
+        *self.head.borrow()
+    }
+
+    /// Tells of every new head.
+    pub fn watch(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    pub(crate) fn publish(&self, pending: &[(Recorded, Digest)]) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        for (record, leaf) in pending {
+            published.note(record, *leaf);
+        }
+        let head = published.state.head();
+        drop(published);
+        self.head.send_replace(head);
+    }
+}
+
+/// All programmes of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Programmes(RwLock<BTreeMap<ProgramId, Arc<Programme>>>);
+
+impl Programmes {
+    pub(crate) fn get(&self, id: ProgramId) -> Option<Arc<Programme>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    pub(crate) fn get_or_insert(&self, id: ProgramId) -> Arc<Programme> {
+        let mut programmes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(programmes.entry(id).or_insert_with(|| Arc::new(Programme::empty(id))))
+    }
+
+    fn all(&self) -> Vec<Arc<Programme>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// What an engine is told at the start.
+pub struct Options {
+    /// Whether devices may enrol themselves: on loopback only.
+    pub open_enrolment: bool,
+    /// How many pushes may wait.
+    pub queue: usize,
+    /// The key that signs checkpoints.
+    pub log_key: DeviceKey,
+}
+
+/// The writer and the published programmes.
+pub struct Engine {
+    log: Arc<dyn EventLog>,
+    programmes: Arc<Programmes>,
+    // Taken away at close, so that the writer drains its queue and ends.
+    queue: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
+    writer: std::sync::Mutex<Option<JoinHandle<()>>>,
+    log_key: DeviceKey,
+    open_enrolment: bool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Opens every programme of a store and starts the writer.
+    ///
+    /// # Errors
+    /// The store does not answer, or what it holds does not add up.
+    pub fn open(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, options: Options) -> Result<Self, EngineError> {
+        let programmes = Arc::new(Programmes::default());
+        for program in log.programs()? {
+            let ledger = Ledger::replay(log.as_ref(), program)?;
+            tracing::info!(%program, position = ledger.state.head().get(), "opened");
+            let mut all = programmes.0.write().unwrap_or_else(PoisonError::into_inner);
+            all.insert(program, Arc::new(Programme::new(ledger)));
+        }
+        let (sender, receiver) = mpsc::channel(options.queue);
+        let writer = Writer {
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            programmes: Arc::clone(&programmes),
+            open_enrolment: options.open_enrolment,
+            working: HashMap::new(),
+            stopped: None,
+        };
+        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(receiver));
+        let thread = spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
+        Ok(Self {
+            log,
+            programmes,
+            queue: std::sync::Mutex::new(Some(sender)),
+            writer: std::sync::Mutex::new(Some(thread)),
+            log_key: options.log_key,
+            open_enrolment: options.open_enrolment,
+            clock,
+        })
+    }
+
+    /// The store.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The public key that checkpoints are signed with.
+    pub fn log_key(&self) -> [u8; 32] {
+        *self.log_key.public().bytes()
+    }
+
+    /// Whether devices may enrol themselves.
+    pub const fn open_enrolment(&self) -> bool {
+        self.open_enrolment
+    }
+
+    /// All programmes, by id.
+    pub fn programmes(&self) -> Vec<Arc<Programme>> {
+        self.programmes.all()
+    }
+
+    /// One programme.
+    ///
+    /// # Errors
+    /// There is none with this id.
+    pub fn programme(&self, id: ProgramId) -> Result<Arc<Programme>, EngineError> {
+        self.programmes.get(id).ok_or(EngineError::ProgramNotFound(id))
+    }
+
+    /// A checkpoint of what is published.
+    pub fn checkpoint(&self, programme: &Programme) -> String {
+        let published = programme.published();
+        let checkpoint = Checkpoint {
+            program: programme.id(),
+            epoch: published.state.epoch(),
+            size: published.frontier.size(),
+            root: published.frontier.root(),
+        };
+        drop(published);
+        checkpoint.sign(&self.log_key)
+    }
+
+    /// Hands in a bundle. Acknowledged means on disk.
+    ///
+    /// # Errors
+    /// About the call as a whole; an event's fate is in its verdict.
+    pub async fn push(&self, bundle: PushedBundle) -> Result<Pushed, EngineError> {
+        let programme = self.programme(bundle.program)?;
+        let enrolled = programme.published().key_of(bundle.device);
+        self.submit(bundle, enrolled, Some(programme)).await
+    }
+
+    /// Begins a programme. A retry gets the same receipts.
+    ///
+    /// # Errors
+    /// As for [`Engine::push`]; also when the programme exists or its first event does not begin one here.
+    pub async fn create(&self, bundle: PushedBundle) -> Result<Pushed, EngineError> {
+        let first = bundle.events.first().map(|event| decode_body(&event.body_bytes));
+        let Some(Ok(body)) = first else {
+            return Err(EngineError::CreationDenied("the first event cannot be read".to_owned()));
+        };
+        let Change::ProgramCreated { log_key, rules, .. } = &body.change else {
+            return Err(EngineError::CreationDenied("the first event is not a ProgramCreated".to_owned()));
+        };
+        if let Some(programme) = self.programmes.get(bundle.program) {
+            if programme.published().position_of(body.event_id).is_none() {
+                return Err(EngineError::ProgramExists(bundle.program));
+            }
+            let enrolled = programme.published().key_of(bundle.device);
+            return self.submit(bundle, enrolled, Some(programme)).await;
+        }
+        if *log_key != self.log_key() || *rules != radslag_core::judge::RULES {
+            return Err(EngineError::CreationDenied("it names another log key or other rules than this server's".to_owned()));
+        }
+        self.submit(bundle, None, None).await
+    }
+
+    async fn submit(
+        &self,
+        bundle: PushedBundle,
+        enrolled: Option<[u8; 32]>,
+        programme: Option<Arc<Programme>>,
+    ) -> Result<Pushed, EngineError> {
+        let head = programme.as_ref().map_or(Position::ZERO, |programme| programme.head());
+        let checked = match check(bundle, enrolled).await {
+            Ok(checked) => checked,
+            Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
+        };
+        let (reply, answer) = oneshot::channel();
+        let sender = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sender = sender.ok_or(EngineError::ShuttingDown)?;
+        match sender.try_send(Job { bundle: checked, programme, reply }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(EngineError::QueueFull),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(EngineError::ShuttingDown),
+        }
+        drop(sender);
+        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// Takes no more pushes, lets the writer finish what is queued, and waits for it. May be called twice.
+    pub fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer ended badly");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.
+async fn check(
+    bundle: PushedBundle,
+    enrolled: Option<[u8; 32]>,
+) -> Result<crate::check::CheckedBundle, Refusal> {
+    if bundle.events.len() <= 8 {
+        return check_bundle(bundle, enrolled);
+    }
+    let checked = tokio::task::spawn_blocking(move || check_bundle(bundle, enrolled)).await;
+    checked.unwrap_or_else(|_| Err(Refusal::Undecodable("the check of the bundle was cut short".to_owned())))
+}

@@ -1,0 +1,195 @@
+//! The one writer: a thread that takes what is queued, judges it, commits it in one batch, and only then publishes and
+//! answers. Nobody sees a change that a crash could take back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::verdict::Verdict;
+use radslag_log::{Append, Commit, EventLog};
+use radslag_proto::log::v1;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::admit::{Ground, Working};
+use crate::check::CheckedBundle;
+use crate::clock::Clock;
+use crate::engine::{EngineError, Programme, Programmes};
+
+/// Collecting stops once a commit holds this many events or bytes.
+const COMMIT_EVENTS: usize = 64;
+const COMMIT_BYTES: usize = 256 * 1024;
+
+/// What became of a push.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// One verdict for each event, up to and including the first that stopped the push.
+    pub verdicts: Vec<Verdict>,
+    /// The end of the log after it.
+    pub head: Position,
+}
+
+pub(crate) struct Job {
+    pub(crate) bundle: CheckedBundle,
+    /// The programme, or none when the bundle begins one.
+    pub(crate) programme: Option<Arc<Programme>>,
+    pub(crate) reply: oneshot::Sender<Result<Pushed, EngineError>>,
+}
+
+struct Progress {
+    job: Job,
+    programme: Arc<Programme>,
+    verdicts: Vec<Verdict>,
+}
+
+pub(crate) struct Writer {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) programmes: Arc<Programmes>,
+    pub(crate) open_enrolment: bool,
+    pub(crate) working: HashMap<ProgramId, Working>,
+    pub(crate) stopped: Option<String>,
+}
+
+impl Writer {
+    /// Runs until every sender is gone and the queue is empty.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(job) = queue.blocking_recv() {
+            let mut round = vec![job];
+            let mut events = round[0].bundle.events.len();
+            let mut bytes = size(&round[0].bundle);
+            while events < COMMIT_EVENTS && bytes < COMMIT_BYTES {
+                let Ok(job) = queue.try_recv() else { break };
+                events += job.bundle.events.len();
+                bytes += size(&job.bundle);
+                round.push(job);
+            }
+            self.round(round);
+        }
+        tracing::debug!("the writer has nothing left to do");
+    }
+
+    fn round(&mut self, jobs: Vec<Job>) {
+        let mut done = Vec::new();
+        for job in jobs {
+            if let Some(reason) = &self.stopped {
+                answer(job.reply, Err(EngineError::WritesStopped { reason: reason.clone() }));
+                continue;
+            }
+            let program = job.bundle.program;
+            let programme = match &job.programme {
+                Some(programme) => Arc::clone(programme),
+                // Two creations of one programme may have been queued; the second finds the first's.
+                None => self.programmes.get(program).unwrap_or_else(|| Arc::new(Programme::empty(program))),
+            };
+            match self.admit_all(&programme, &job.bundle) {
+                Ok(verdicts) => done.push(Progress { job, programme, verdicts }),
+                Err(error) => {
+                    tracing::error!(%program, %error, "a push could not be judged");
+                    // What is pending may stand on what could not be read.
+                    self.stop(&error.to_string());
+                    answer(job.reply, Err(error));
+                }
+            }
+        }
+        let outcome = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
+        for progress in done {
+            let head = progress.programme.head();
+            let reply = outcome.clone().map(|()| Pushed { verdicts: progress.verdicts, head });
+            answer(progress.job.reply, reply);
+        }
+    }
+
+    /// Judges all events of a bundle; one too large for a commit is committed part by part.
+    fn admit_all(&mut self, programme: &Arc<Programme>, bundle: &CheckedBundle) -> Result<Vec<Verdict>, EngineError> {
+        let mut verdicts = Vec::new();
+        let mut at = 0;
+        while at < bundle.events.len() {
+            if self.pending_bytes() >= COMMIT_BYTES {
+                self.commit()?;
+            }
+            let published = programme.published();
+            let ground = Ground {
+                log: self.log.as_ref(),
+                published: &published,
+                open_enrolment: self.open_enrolment,
+                now: self.clock.now(),
+            };
+            let working = self.working.entry(bundle.program).or_insert_with(|| Working::new(&published));
+            let (decided, next) = working.admit(&ground, bundle, at, COMMIT_BYTES)?;
+            verdicts.extend(decided);
+            at = next;
+        }
+        Ok(verdicts)
+    }
+
+    fn pending_bytes(&self) -> usize {
+        let records = self.working.values().flat_map(|working| &working.records);
+        records.map(radslag_log::StoredRecord::bytes).sum()
+    }
+
+    fn stopped_error(&self) -> EngineError {
+        EngineError::WritesStopped { reason: self.stopped.clone().unwrap_or_default() }
+    }
+
+    fn stop(&mut self, reason: &str) {
+        tracing::error!(reason, "writes have stopped; restart the process once the cause is mended");
+        self.stopped = Some(reason.to_owned());
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        let mut commit = Commit::default();
+        for (program, working) in &mut self.working {
+            if working.records.is_empty() {
+                continue;
+            }
+            commit.appends.push(Append {
+                program: *program,
+                records: std::mem::take(&mut working.records),
+                bundles: std::mem::take(&mut working.bundles),
+                head: head_of(working),
+                root: working.ledger.frontier.root(),
+            });
+        }
+        if commit.appends.is_empty() {
+            return Ok(());
+        }
+        let events: usize = commit.appends.iter().map(|append| append.records.len()).sum();
+        let programs: Vec<ProgramId> = commit.appends.iter().map(|append| append.program).collect();
+        if let Err(error) = self.log.commit(commit) {
+            self.stop(&error.to_string());
+            return Err(self.stopped_error());
+        }
+        for program in programs {
+            self.publish(program);
+        }
+        tracing::debug!(events, "appended");
+        Ok(())
+    }
+
+    /// The head moves only after the flush.
+    fn publish(&mut self, program: ProgramId) {
+        let Some(working) = self.working.get_mut(&program) else { return };
+        let programme = self.programmes.get_or_insert(program);
+        let pending = std::mem::take(&mut working.pending);
+        programme.publish(&pending);
+        working.published();
+    }
+}
+
+fn head_of(working: &Working) -> v1::Head {
+    v1::Head {
+        position: working.ledger.state.head().get(),
+        recorded_at: working.ledger.state.recorded_at().micros(),
+        frontier: working.ledger.frontier.hashes().iter().map(|hash| hash.bytes().to_vec()).collect(),
+    }
+}
+
+fn size(bundle: &CheckedBundle) -> usize {
+    bundle.events.iter().flatten().map(crate::check::CheckedEvent::size).sum()
+}
+
+fn answer(reply: oneshot::Sender<Result<Pushed, EngineError>>, outcome: Result<Pushed, EngineError>) {
+    if reply.send(outcome).is_err() {
+        tracing::debug!("the caller of a push has gone; it will ask again");
+    }
+}

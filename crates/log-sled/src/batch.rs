@@ -1,0 +1,74 @@
+//! What a commit writes: every key and value of it, as one sled batch.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::value::Slot;
+use radslag_log::{Append, Commit, LogError, RowChange, RowKey};
+use radslag_proto::log::v1;
+
+use crate::{format, page, pieces};
+
+/// The batch of a commit that was checked, with the heads that will stand. `pieces_of` says how many pieces a stem has now.
+pub(crate) fn build(
+    commit: &Commit,
+    heads: &BTreeMap<ProgramId, v1::Head>,
+    pieces_of: impl Fn(&[u8]) -> Result<u16, LogError>,
+) -> Result<sled::Batch, LogError> {
+    let mut batch = sled::Batch::default();
+    commit.appends.iter().for_each(|append| put_append(&mut batch, append));
+    for (program, head) in heads {
+        put_sealed(&mut batch, &format::head(*program), &head.encode_to_vec());
+    }
+    // Only the last change of a row counts, so that the pieces of an earlier one are never written.
+    let rows: BTreeMap<RowKey, &RowChange> = commit.rows.iter().map(|change| (change.key(), change)).collect();
+    for (key, change) in rows {
+        let stem = format::row(key);
+        let written = match change {
+            RowChange::Put(_, bytes) => put_sealed(&mut batch, &stem, bytes),
+            RowChange::Delete(_) => 0,
+        };
+        for left_over in written..pieces_of(&stem)? {
+            batch.remove(format::piece(&stem, left_over));
+        }
+    }
+    Ok(batch)
+}
+
+/// The batch that makes an empty database a store.
+pub(crate) fn first() -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    put_sealed(&mut batch, &format::version(), &format::VERSION.to_be_bytes());
+    batch
+}
+
+fn put_append(batch: &mut sled::Batch, append: &Append) {
+    for page in page::pack(append.program, &append.records) {
+        put(batch, &format::page(append.program, page.first), &page.bytes);
+    }
+    for stored in &append.records {
+        let at = Position::new(stored.record.position);
+        for value in &stored.values {
+            let slot = Slot::new(u16::try_from(value.slot).expect("the commit was checked: a slot has 16 bits"));
+            put_sealed(batch, &format::value(append.program, at, slot), &value.encode_to_vec());
+        }
+    }
+    for bundle in &append.bundles {
+        let stem = format::bundle(append.program, Position::new(bundle.position));
+        put_sealed(batch, &stem, &bundle.encode_to_vec());
+    }
+}
+
+fn put_sealed(batch: &mut sled::Batch, stem: &[u8], bytes: &[u8]) -> u16 {
+    put(batch, stem, &pieces::seal(stem, bytes))
+}
+
+fn put(batch: &mut sled::Batch, stem: &[u8], bytes: &[u8]) -> u16 {
+    let mut next = 0;
+    for value in pieces::split(bytes) {
+        batch.insert(format::piece(stem, next), value);
+        next += 1;
+    }
+    next
+}

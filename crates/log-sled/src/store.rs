@@ -1,0 +1,203 @@
+//! The store: commits one at a time, reads that show only what is durable.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prost::Message as _;
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::value::Slot;
+use radslag_log::{Commit, EventLog, LogError, ReadLimit, RowKind, check};
+use radslag_proto::log::v1;
+
+use crate::disk::Disk;
+use crate::keeper::{Keeper, Shared, Standing};
+use crate::open::{self, OpenOptions, Opened};
+use crate::{batch, format, page};
+
+/// An open store. Closing it, or dropping it, writes the high-water mark and lets the next process in.
+// The fields are dropped in this order: the last mark, then sled, and the lock when nothing is written any more.
+#[derive(Debug)]
+pub struct SledLog {
+    keeper: Keeper,
+    disk: Disk,
+    shared: Arc<Shared>,
+    /// The turn to write: commits happen one at a time, and rows are read between them.
+    turn: Mutex<()>,
+    _lock: File,
+}
+
+impl SledLog {
+    /// Opens the store in `dir`, or makes one where nothing is.
+    ///
+    /// [`LogError::InUse`] when another opener, in this process or another, keeps it for longer than [`OpenOptions::wait`];
+    /// [`LogError::Behind`] when it ends before what was acknowledged; [`LogError::Newer`] when a later release wrote it;
+    /// [`LogError::Damaged`] when anything in it is not as it was written, or sled panics over it.
+    pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, LogError> {
+        let Opened { lock, disk, acknowledged, heads } = open::open(dir, options)?;
+        let shared = Arc::new(Shared::new(heads));
+        let keeper = Keeper::start(Arc::clone(&shared), acknowledged)?;
+        Ok(Self { keeper, disk, shared, turn: Mutex::new(()), _lock: lock })
+    }
+
+    /// Closes the store; the error is that of the last high-water mark. Dropping does the same and only logs it.
+    pub fn close(mut self) -> Result<(), LogError> {
+        self.keeper.close()
+    }
+
+    // The turn guards no data, so a panic of an earlier holder left nothing half done in it.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, commit: &Commit, heads: &BTreeMap<ProgramId, v1::Head>) -> Result<(), LogError> {
+        let batch = batch::build(commit, heads, |stem| self.disk.pieces_of(stem))?;
+        self.disk.write(batch)
+    }
+
+    /// The first position of the page that holds `at`.
+    fn page_of(&self, program: ProgramId, at: Position) -> Result<Position, LogError> {
+        let end = format::after(&format::page(program, at));
+        let stem = self.disk.last_stem_before(&end, &format::records(program))?;
+        let first = stem.as_deref().and_then(format::position_of);
+        first.ok_or_else(|| LogError::damaged_at(program, at, "the record is missing"))
+    }
+
+    fn is_shown(&self, program: ProgramId, at: Position) -> bool {
+        at <= self.shared.end(program)
+    }
+}
+
+impl EventLog for SledLog {
+    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
+        Ok(self.shared.programs())
+    }
+
+    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
+        Ok(self.shared.head(program))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+        let _turn = self.turn();
+        self.shared.check_stopped()?;
+        let heads = check::commit(&commit, |program| Ok(self.shared.head(program)))?;
+        if commit.is_empty() {
+            return Ok(());
+        }
+        // Whatever went wrong, nobody can say how much of it reached the disk: a later success would prove nothing.
+        self.write(&commit, &heads).inspect_err(|error| self.shared.stop(error))?;
+        let root = |head: &v1::Head| check::frontier_root(head).expect("the commit was checked: its frontiers have roots");
+        let standing = |head: v1::Head| Standing { root: root(&head), head };
+        self.shared.publish(heads.into_iter().map(|(program, head)| (program, standing(head))).collect());
+        Ok(())
+    }
+
+    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError> {
+        let end = self.shared.end(program);
+        let from = from.max(Position::new(1));
+        if from > end {
+            return Ok(Vec::new());
+        }
+        let mut next = self.page_of(program, from)?;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for blob in self.disk.blobs(format::page(program, next), &format::records(program)) {
+            let (stem, page) = blob?;
+            if format::position_of(&stem) != Some(next) {
+                break;
+            }
+            for record in page::unpack(program, next, &page)? {
+                let size = record.encoded_len();
+                if next > end || (next >= from && !limit.admits(records.len(), bytes, size)) {
+                    return Ok(records);
+                }
+                if next >= from {
+                    bytes += size;
+                    records.push(record);
+                }
+                next = next.next();
+            }
+            if next > end {
+                return Ok(records);
+            }
+        }
+        Err(LogError::damaged_at(program, next, "the record is missing"))
+    }
+
+    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
+        if !self.is_shown(program, at) {
+            return Ok(None);
+        }
+        let Some(bytes) = self.disk.get_sealed(&format::bundle(program, at))? else { return Ok(None) };
+        let wrong = |what| LogError::damaged_at(program, at, what);
+        let bundle = v1::Bundle::decode(bytes.as_slice()).map_err(|_| wrong("the bundle does not decode"))?;
+        check::bundle(&bundle).map_err(wrong)?;
+        Ok(Some(bundle))
+    }
+
+    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
+        if !self.is_shown(program, at) {
+            return Ok(Vec::new());
+        }
+        let sealed = self.disk.sealed(&format::values(program, at));
+        sealed.map(|value| value.and_then(|(_, bytes)| decode_value(program, at, &bytes))).collect()
+    }
+
+    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
+        if !self.is_shown(program, at) {
+            return Ok(None);
+        }
+        let bytes = self.disk.get_sealed(&format::value(program, at, slot))?;
+        bytes.map(|bytes| decode_value(program, at, &bytes)).transpose()
+    }
+
+    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
+        let _turn = self.turn();
+        let numbered = |(stem, bytes): (Vec<u8>, Vec<u8>)| {
+            let number = format::number_of(&stem).ok_or_else(|| format::damaged(&stem, "the key of a row is too short"))?;
+            Ok((number, bytes))
+        };
+        self.disk.sealed(&format::rows(program, kind)).map(|row| row.and_then(numbered)).collect()
+    }
+}
+
+fn decode_value(program: ProgramId, at: Position, bytes: &[u8]) -> Result<v1::Value, LogError> {
+    let wrong = |what| LogError::damaged_at(program, at, what);
+    let value = v1::Value::decode(bytes).map_err(|_| wrong("the value does not decode"))?;
+    check::value(&value).map_err(wrong)?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use radslag_log::conformance::sample;
+
+    use super::*;
+
+    fn commit(log: &SledLog) -> Result<(), LogError> {
+        let head = log.head(sample::program(1))?;
+        let append = sample::append(sample::program(1), head.as_ref(), vec![sample::accepted(10)]);
+        log.commit(Commit { appends: vec![append], rows: Vec::new() })
+    }
+
+    #[test]
+    fn after_a_failed_sync_writes_are_over_and_reads_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        commit(&log).unwrap();
+        log.disk.break_sync();
+        assert!(matches!(commit(&log), Err(LogError::Io { .. })));
+        let answer = commit(&log);
+        assert!(matches!(answer, Err(LogError::Stopped { .. })), "{answer:?}");
+        assert!(matches!(log.commit(Commit::default()), Err(LogError::Stopped { .. })));
+
+        let all = log.read(sample::program(1), Position::ZERO, sample::EVERYTHING).unwrap();
+        assert_eq!(all.len(), 1, "what was not acknowledged is not shown");
+        assert_eq!(log.head(sample::program(1)).unwrap().unwrap().position, 1);
+        drop(log);
+
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        assert!(log.head(sample::program(1)).unwrap().unwrap().position >= 1);
+        commit(&log).unwrap();
+    }
+}

@@ -1,0 +1,131 @@
+//! The reference store: a log in memory, gone with the process. It says what the others must do; tests and simulations run on it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard};
+
+use prost::Message as _;
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::value::Slot;
+use radslag_proto::log::v1;
+
+use crate::check;
+use crate::contract::{Append, Commit, EventLog, ReadLimit, RowChange, RowKey, RowKind};
+use crate::error::LogError;
+
+/// Logs in memory. "Durable" means: for as long as this value lives.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    /// A lock, because the contract allows calls from any thread; nothing in here waits while holding it.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    programs: BTreeMap<ProgramId, Program>,
+    rows: BTreeMap<RowKey, Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+struct Program {
+    head: v1::Head,
+    records: BTreeMap<u64, v1::Record>,
+    values: BTreeMap<(u64, u32), v1::Value>,
+    bundles: BTreeMap<u64, v1::Bundle>,
+}
+
+impl MemoryLog {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the state")
+    }
+}
+
+impl Program {
+    fn append(&mut self, append: Append) {
+        for stored in append.records {
+            let position = stored.record.position;
+            self.values.extend(stored.values.into_iter().map(|value| ((position, value.slot), value)));
+            self.records.insert(position, stored.record);
+        }
+        self.bundles.extend(append.bundles.into_iter().map(|bundle| (bundle.position, bundle)));
+        self.head = append.head;
+    }
+}
+
+impl EventLog for MemoryLog {
+    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
+        Ok(self.state().programs.keys().copied().collect())
+    }
+
+    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
+        Ok(self.state().programs.get(&program).map(|log| log.head.clone()))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+        let mut state = self.state();
+        check::commit(&commit, |program| Ok(state.programs.get(&program).map(|log| log.head.clone())))?;
+        for append in commit.appends {
+            state.programs.entry(append.program).or_default().append(append);
+        }
+        for change in commit.rows {
+            match change {
+                RowChange::Put(key, bytes) => state.rows.insert(key, bytes),
+                RowChange::Delete(key) => state.rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError> {
+        let state = self.state();
+        let Some(log) = state.programs.get(&program) else { return Ok(Vec::new()) };
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        for record in log.records.range(from.get()..).map(|(_, record)| record) {
+            let next = record.encoded_len();
+            if !limit.admits(records.len(), bytes, next) {
+                break;
+            }
+            bytes += next;
+            records.push(record.clone());
+        }
+        Ok(records)
+    }
+
+    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
+        Ok(self.state().programs.get(&program).and_then(|log| log.bundles.get(&at.get()).cloned()))
+    }
+
+    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
+        let state = self.state();
+        let Some(log) = state.programs.get(&program) else { return Ok(Vec::new()) };
+        let of_the_record = (Bound::Included((at.get(), 0)), Bound::Included((at.get(), u32::MAX)));
+        Ok(log.values.range(of_the_record).map(|(_, value)| value.clone()).collect())
+    }
+
+    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
+        let state = self.state();
+        let log = state.programs.get(&program);
+        Ok(log.and_then(|log| log.values.get(&(at.get(), u32::from(slot.get()))).cloned()))
+    }
+
+    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
+        let state = self.state();
+        let first = RowKey { program, kind, number: 0 };
+        let last = RowKey { program, kind, number: u64::MAX };
+        Ok(state.rows.range(first..=last).map(|(key, bytes)| (key.number, bytes.clone())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_reference_passes_the_suite() {
+        crate::conformance::run_all(super::MemoryLog::new);
+    }
+}
