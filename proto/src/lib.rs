@@ -3,7 +3,14 @@
 /// `radslag.event`: what an author signs.
 pub mod event {
     /// Generated from `proto/radslag/event/v1`, where every field is documented.
-    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("radslag.event.v1");
     }
@@ -11,7 +18,14 @@ pub mod event {
 /// `radslag.log`: what a log holds.
 pub mod log {
     /// Generated from `proto/radslag/log/v1`, where every field is documented.
-    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("radslag.log.v1");
     }
@@ -19,7 +33,14 @@ pub mod log {
 /// `radslag.api`: resources and services.
 pub mod api {
     /// Generated from `proto/radslag/api/v1`, where every field is documented.
-    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("radslag.api.v1");
     }

@@ -1,1 +1,13 @@
-//! placeholder
+//! A municipality's replica: a local store with the confirmed log, an outbox, a key, and the way to the server.
+//!
+//! [`replica::Replica`] works without a network: it shows `fold(confirmed ++ outbox)` and queues what is edited.
+//! [`remote::Remote`] is the connection, [`exchange`] moves records over it and verifies every one.
+
+pub mod author;
+pub mod error;
+pub mod exchange;
+pub mod remote;
+pub mod replica;
+pub mod settings;
+
+pub use error::ClientError;

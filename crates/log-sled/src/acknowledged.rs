@@ -87,7 +87,9 @@ fn make(path: &Path) -> Result<File, LogError> {
 fn read(path: &Path) -> Result<Slot, LogError> {
     match fs::read(path) {
         Ok(bytes) if bytes.is_empty() => Ok(Slot::Missing),
-        Ok(bytes) => Ok(decode(&bytes).map_or(Slot::Torn, |(generation, marks)| Slot::Whole(generation, marks))),
+        Ok(bytes) => {
+            Ok(decode(&bytes).map_or(Slot::Torn, |(generation, marks)| Slot::Whole(generation, marks)))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Slot::Missing),
         Err(error) => Err(error.into()),
     }

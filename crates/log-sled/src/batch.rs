@@ -22,7 +22,8 @@ pub(crate) fn build(
         put_sealed(&mut batch, &format::head(*program), &head.encode_to_vec());
     }
     // Only the last change of a row counts, so that the pieces of an earlier one are never written.
-    let rows: BTreeMap<RowKey, &RowChange> = commit.rows.iter().map(|change| (change.key(), change)).collect();
+    let rows: BTreeMap<RowKey, &RowChange> =
+        commit.rows.iter().map(|change| (change.key(), change)).collect();
     for (key, change) in rows {
         let stem = format::row(key);
         let written = match change {
@@ -50,7 +51,8 @@ fn put_append(batch: &mut sled::Batch, append: &Append) {
     for stored in &append.records {
         let at = Position::new(stored.record.position);
         for value in &stored.values {
-            let slot = Slot::new(u16::try_from(value.slot).expect("the commit was checked: a slot has 16 bits"));
+            let slot =
+                Slot::new(u16::try_from(value.slot).expect("the commit was checked: a slot has 16 bits"));
             put_sealed(batch, &format::value(append.program, at, slot), &value.encode_to_vec());
         }
     }

@@ -90,7 +90,10 @@ impl Disk {
     }
 
     /// The first programme after `previous` that has a page of records.
-    pub(crate) fn next_with_records(&self, previous: Option<ProgramId>) -> Result<Option<ProgramId>, LogError> {
+    pub(crate) fn next_with_records(
+        &self,
+        previous: Option<ProgramId>,
+    ) -> Result<Option<ProgramId>, LogError> {
         let kind = format::all_records();
         let start = previous.map_or(kind.clone(), |program| format::after(&format::records(program)));
         let first = guard(|| self.db.range(start..format::after(&kind)).next().transpose())?;

@@ -75,7 +75,10 @@ impl Shared {
 
     pub(crate) fn marks(&self) -> Marks {
         let heads = self.heads.read().unwrap_or_else(PoisonError::into_inner);
-        let mark = |standing: &Standing| Mark { position: Position::new(standing.head.position), root: standing.root };
+        let mark = |standing: &Standing| Mark {
+            position: Position::new(standing.head.position),
+            root: standing.root,
+        };
         heads.iter().map(|(program, standing)| (*program, mark(standing))).collect()
     }
 
@@ -111,8 +114,7 @@ impl Shared {
     /// commits and whether it is the end.
     fn wait(&self, noted: u64) -> (u64, bool) {
         let idle = |signal: &mut Signal| signal.commits == noted && !signal.closing;
-        let mut signal =
-            self.changed.wait_while(self.signal(), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut signal = self.changed.wait_while(self.signal(), idle).unwrap_or_else(PoisonError::into_inner);
         let first = Instant::now();
         while !signal.closing {
             let seen = signal.commits;

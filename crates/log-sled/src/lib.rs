@@ -6,7 +6,7 @@
 //! - the first error of a flush or sync ends writing for good;
 //! - what was acknowledged is also noted beside the database, because sled can lose its tail without a word.
 //!
-//! [`format`] documents every byte of it. What the store promises is [`radslag_log::EventLog`].
+//! [`mod@format`] documents every byte of it. What the store promises is [`radslag_log::EventLog`].
 
 mod acknowledged;
 mod batch;

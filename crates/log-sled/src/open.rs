@@ -75,7 +75,9 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
     match &marks {
         Some(marks) => compare(&heads, marks)?,
         None if heads.is_empty() => {}
-        None => tracing::warn!(dir = %dir.display(), "the high-water mark is missing; it begins anew at what is there"),
+        None => {
+            tracing::warn!(dir = %dir.display(), "the high-water mark is missing; it begins anew at what is there")
+        }
     }
     note(&mut acknowledged, &heads, marks.as_ref())?;
     Ok(Opened { lock, disk, acknowledged, heads })
@@ -112,8 +114,10 @@ fn load_heads(disk: &Disk) -> Result<BTreeMap<ProgramId, Standing>, LogError> {
 fn last_record(disk: &Disk, program: ProgramId) -> Result<Option<v1::Record>, LogError> {
     let prefix = format::records(program);
     let Some(stem) = disk.last_stem_before(&format::after(&prefix), &prefix)? else { return Ok(None) };
-    let first = format::position_of(&stem).ok_or_else(|| format::damaged(&stem, "the key of a page is too short"))?;
-    let bytes = disk.get(&stem)?.ok_or_else(|| format::damaged(&stem, "the first piece of a page is missing"))?;
+    let first =
+        format::position_of(&stem).ok_or_else(|| format::damaged(&stem, "the key of a page is too short"))?;
+    let bytes =
+        disk.get(&stem)?.ok_or_else(|| format::damaged(&stem, "the first piece of a page is missing"))?;
     Ok(page::unpack(program, first, &bytes)?.pop())
 }
 
@@ -150,7 +154,8 @@ fn note(
     heads: &BTreeMap<ProgramId, Standing>,
     marks: Option<&Marks>,
 ) -> Result<(), LogError> {
-    let mark = |standing: &Standing| Mark { position: Position::new(standing.head.position), root: standing.root };
+    let mark =
+        |standing: &Standing| Mark { position: Position::new(standing.head.position), root: standing.root };
     let found: Marks = heads.iter().map(|(program, standing)| (*program, mark(standing))).collect();
     if marks == Some(&found) { Ok(()) } else { acknowledged.write(&found) }
 }

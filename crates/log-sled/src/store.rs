@@ -87,13 +87,20 @@ impl EventLog for SledLog {
         }
         // Whatever went wrong, nobody can say how much of it reached the disk: a later success would prove nothing.
         self.write(&commit, &heads).inspect_err(|error| self.shared.stop(error))?;
-        let root = |head: &v1::Head| check::frontier_root(head).expect("the commit was checked: its frontiers have roots");
+        let root = |head: &v1::Head| {
+            check::frontier_root(head).expect("the commit was checked: its frontiers have roots")
+        };
         let standing = |head: v1::Head| Standing { root: root(&head), head };
         self.shared.publish(heads.into_iter().map(|(program, head)| (program, standing(head))).collect());
         Ok(())
     }
 
-    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError> {
+    fn read(
+        &self,
+        program: ProgramId,
+        from: Position,
+        limit: ReadLimit,
+    ) -> Result<Vec<v1::Record>, LogError> {
         let end = self.shared.end(program);
         let from = from.max(Position::new(1));
         if from > end {
@@ -154,7 +161,8 @@ impl EventLog for SledLog {
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         let _turn = self.turn();
         let numbered = |(stem, bytes): (Vec<u8>, Vec<u8>)| {
-            let number = format::number_of(&stem).ok_or_else(|| format::damaged(&stem, "the key of a row is too short"))?;
+            let number = format::number_of(&stem)
+                .ok_or_else(|| format::damaged(&stem, "the key of a row is too short"))?;
             Ok((number, bytes))
         };
         self.disk.sealed(&format::rows(program, kind)).map(|row| row.and_then(numbered)).collect()

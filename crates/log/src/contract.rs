@@ -192,7 +192,8 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Records from `from` on, in order and without a gap, as many as `limit` admits but at least one if there is any. Position zero
     /// reads as the first; past the head there is nothing.
-    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError>;
+    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit)
+    -> Result<Vec<v1::Record>, LogError>;
 
     /// The bundle whose first landed member is at `at`; none where no bundle begins.
     fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError>;

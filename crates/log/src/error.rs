@@ -112,14 +112,20 @@ impl LogError {
     /// What the person in front of it can do, as one sentence in the imperative; none where the text says it all.
     pub const fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Stopped { .. } => Some("see the first error in the log, mend the disk, and restart the process"),
+            Self::Stopped { .. } => {
+                Some("see the first error in the log, mend the disk, and restart the process")
+            }
             Self::Damaged { .. } | Self::Behind { .. } => Some(
                 "run `check` to see what is left and `restore` to bring back a backup or a replica's copy; keep the damaged directory",
             ),
-            Self::InUse { .. } => Some("wait for the other process or stop it; a store has one user at a time"),
+            Self::InUse { .. } => {
+                Some("wait for the other process or stop it; a store has one user at a time")
+            }
             Self::Newer { .. } => Some("use the release that wrote the store, or a later one"),
             Self::Full { .. } => Some("make room on the disk first: a store does not open on a full disk"),
-            Self::OutOfOrder { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Io { .. } => None,
+            Self::OutOfOrder { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Io { .. } => {
+                None
+            }
         }
     }
 }

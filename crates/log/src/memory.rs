@@ -81,7 +81,12 @@ impl EventLog for MemoryLog {
         Ok(())
     }
 
-    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError> {
+    fn read(
+        &self,
+        program: ProgramId,
+        from: Position,
+        limit: ReadLimit,
+    ) -> Result<Vec<v1::Record>, LogError> {
         let state = self.state();
         let Some(log) = state.programs.get(&program) else { return Ok(Vec::new()) };
         let mut records = Vec::new();

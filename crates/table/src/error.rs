@@ -80,7 +80,7 @@ pub enum TableError {
         byte: usize,
     },
     /// No line has the seven column names.
-    #[error("no line has the seven column names {names} between tabs; the nearest, line {nearest}, lacks {lacking}", names = names(&Column::ALL), lacking = names(lacking))]
+    #[error("no line has the seven column names {names} between tabs; the nearest, line {nearest}, lacks {lacking}", names = names(&Column::ALL), lacking = names(.lacking))]
     HeaderMissing {
         /// The line with the most of them, from 1.
         nearest: usize,

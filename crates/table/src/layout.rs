@@ -113,11 +113,6 @@ impl Layout {
         self.lines.len()
     }
 
-    /// The line with this number, from 1.
-    pub(crate) fn line(&self, number: u32) -> Option<&LineLayout> {
-        self.lines.get(usize::try_from(number).ok()?.checked_sub(1)?)
-    }
-
     /// The more frequent of the two endings; a line feed when there are as many of each.
     pub(crate) fn dominant_ending(&self) -> Ending {
         let count = |ending| self.lines.iter().filter(|line| line.ending == ending).count();

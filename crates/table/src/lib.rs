@@ -9,8 +9,8 @@
 //!   stand before it. Spaces do not count when names and blank cells are recognised, and are kept otherwise.
 //! - The first line after the header with nothing but an area cell is the title, if the next line that is not
 //!   blank has nothing but an area cell too. Every other such line is a heading.
-//! - A heading is split into name and goal at its first ` - ` with text on both sides. An area whose name holds
-//!   a ` - ` of its own is therefore read back with another split; a table has no way to say otherwise.
+//! - A heading is split into name and goal at its first ` - `, if there is text on both sides of it. An area whose
+//!   name holds a ` - ` of its own is therefore read back with another split; a table cannot say otherwise.
 //! - A heading always starts a new area, a filled sub-goal cell always a new sub-goal, whatever their texts.
 //! - An empty sub-goal cell means the sub-goal above.
 //!

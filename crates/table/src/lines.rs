@@ -8,7 +8,9 @@ const BOM: &str = "\u{feff}";
 
 /// A physical line without its ending.
 pub(crate) struct PhysicalLine<'a> {
-    /// From 1.
+    /// From 0.
+    pub(crate) index: usize,
+    /// From 1, as rows carry it.
     pub(crate) number: u32,
     pub(crate) text: &'a str,
     pub(crate) ending: Ending,
@@ -34,15 +36,15 @@ pub(crate) fn split(bytes: &[u8]) -> Result<(bool, Vec<PhysicalLine<'_>>), Table
         None => (false, bytes),
     };
     let mut lines = Vec::new();
-    for (at, piece) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
-        if at == MAX_LINES {
+    for (index, piece) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+        if index == MAX_LINES {
             return Err(TableError::TooManyLines);
         }
         let (text, ending) = without_ending(piece);
         let text = std::str::from_utf8(text)
-            .map_err(|e| TableError::NotUtf8 { line: at + 1, byte: e.valid_up_to() + 1 })?;
-        let number = u32::try_from(at + 1).expect("a file has at most 20 000 lines");
-        lines.push(PhysicalLine { number, text, ending });
+            .map_err(|e| TableError::NotUtf8 { line: index + 1, byte: e.valid_up_to() + 1 })?;
+        let number = u32::try_from(index + 1).expect("a file has at most 20 000 lines");
+        lines.push(PhysicalLine { index, number, text, ending });
     }
     Ok((bom, lines))
 }

@@ -54,10 +54,10 @@ struct Reader<'a> {
     columns: Columns,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Checks what holds for every line, whatever it is.
     fn check_line(&self, line: &PhysicalLine<'_>) -> Result<(), TableError> {
-        let number = line.index() + 1;
+        let number = line.index + 1;
         let cells = line.cells().count();
         if cells > MAX_CELLS {
             return Err(TableError::TooManyCells { line: number, cells });
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
             if let Some(control) = text.chars().find(|c| c.is_control()) {
                 return Err(TableError::ControlCharacter { at, character: u32::from(control) });
             }
-            if line.index() < self.header && !text.trim().is_empty() {
+            if line.index < self.header && !text.trim().is_empty() {
                 return Err(TableError::TextBeforeHeader { line: number, header: self.header + 1 });
             }
             if at.column.is_none() && !text.trim().is_empty() {
@@ -120,8 +120,7 @@ impl<'a> Reader<'a> {
         }
         let before = above.iter().rev().map(|line| line.kind).find(|kind| *kind != LineKind::Blank);
         if self.is_area_only(line) {
-            let next = self.lines[at + 1..].iter().find(|next| !next.is_blank());
-            let title = before == Some(LineKind::Header) && next.is_some_and(|next| self.is_area_only(next));
+            let title = before == Some(LineKind::Header) && self.heading_follows(at);
             return Ok(if title { LineKind::Title } else { LineKind::Heading });
         }
         let kind = self.row_kind(line, before);
@@ -148,6 +147,11 @@ impl<'a> Reader<'a> {
         details.into_iter().find(filled).map_or(Ok(LineKind::Subgoal), |column| Err(Shape::NoActivity(column)))
     }
 
+    fn heading_follows(&self, at: usize) -> bool {
+        let next = self.lines.iter().skip(at + 1).find(|next| !next.is_blank());
+        next.is_some_and(|next| self.is_area_only(next))
+    }
+
     fn is_area_only(&self, line: &PhysicalLine<'_>) -> bool {
         Column::ALL.into_iter().all(|column| self.is_filled(line, column) == (column == Column::Area))
     }
@@ -157,16 +161,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The text in a column; empty when the line is too short to have it.
-    fn cell(&self, line: &PhysicalLine<'a>, column: Column) -> &'a str {
+    fn cell<'t>(&self, line: &PhysicalLine<'t>, column: Column) -> &'t str {
         line.cells().nth(self.columns.cell(column)).unwrap_or_default()
     }
 
     fn text(&self, line: &PhysicalLine<'_>, column: Column) -> String {
-        self.cell_owned(line, column)
-    }
-
-    fn cell_owned(&self, line: &PhysicalLine<'_>, column: Column) -> String {
-        line.cells().nth(self.columns.cell(column)).unwrap_or_default().to_owned()
+        self.cell(line, column).to_owned()
     }
 
     fn area(&self, line: &PhysicalLine<'_>) -> Row {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
 
     fn activity(&self, line: &PhysicalLine<'_>, subgoal: Option<String>) -> Result<Row, TableError> {
         let cost = self.text(line, Column::Cost);
-        parse_cost(&cost).map_err(|source| TableError::Cost { line: line.index() + 1, source })?;
+        parse_cost(&cost).map_err(|source| TableError::Cost { line: line.index + 1, source })?;
         Ok(Row::Activity {
             line: line.number,
             subgoal,

@@ -14,6 +14,7 @@ pub(crate) mod samples;
 mod slots;
 pub mod time;
 pub mod value;
+pub mod verdict;
 
 pub(crate) use change::{is_known_kind, name_of, read_first_shape};
 

@@ -42,7 +42,12 @@ impl EventLog for Temporary {
         self.log.commit(commit)
     }
 
-    fn read(&self, program: ProgramId, from: Position, limit: ReadLimit) -> Result<Vec<v1::Record>, LogError> {
+    fn read(
+        &self,
+        program: ProgramId,
+        from: Position,
+        limit: ReadLimit,
+    ) -> Result<Vec<v1::Record>, LogError> {
         self.log.read(program, from, limit)
     }
 
@@ -160,7 +165,8 @@ fn a_missing_high_water_mark_begins_anew() {
         fs::remove_file(dir.path().join(slot)).expect("a slot is removed");
     }
     drop(open(dir.path()));
-    let sizes = ["acknowledged.0", "acknowledged.1"].map(|slot| fs::metadata(dir.path().join(slot)).expect("a slot").len());
+    let sizes = ["acknowledged.0", "acknowledged.1"]
+        .map(|slot| fs::metadata(dir.path().join(slot)).expect("a slot").len());
     assert!(sizes.iter().any(|size| *size > 0), "{sizes:?}");
 }
 

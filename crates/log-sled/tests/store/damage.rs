@@ -76,7 +76,9 @@ fn a_flipped_byte_in_a_record_is_damage_at_its_position() {
 
 #[test]
 fn a_missing_page_or_piece_is_damage() {
-    for (key, position) in [(record_key(1, 0), 1), (record_key(2, 0), 2), (record_key(2, 2), 2), (record_key(3, 0), 3)] {
+    for (key, position) in
+        [(record_key(1, 0), 1), (record_key(2, 0), 2), (record_key(2, 2), 2), (record_key(3, 0), 3)]
+    {
         let dir = store();
         remove(dir.path(), &key);
         let answer = open(dir.path()).read(sample::program(1), Position::ZERO, sample::EVERYTHING);
@@ -114,7 +116,10 @@ fn a_flipped_byte_in_a_value_a_bundle_or_a_row_is_damage() {
     assert_eq!(damaged_position(log.values(program, at(2))), Some(2));
     assert_eq!(damaged_position(log.bundle(program, at(2))), Some(2));
     assert_eq!(damaged_position(log.rows(program, OUTBOX)), None);
-    assert_eq!(log.read(program, Position::ZERO, sample::EVERYTHING).expect("the records are whole").len(), 4);
+    assert_eq!(
+        log.read(program, Position::ZERO, sample::EVERYTHING).expect("the records are whole").len(),
+        4
+    );
 }
 
 #[test]

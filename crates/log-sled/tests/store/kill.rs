@@ -12,6 +12,10 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
         assert!(alive, "round {round}: the child ended by itself: {}", child.said);
         child.kill();
         let head = verify(dir.path());
-        assert!(head.as_ref().is_ok_and(|head| *head >= child.acknowledged), "round {round}: {} acknowledged, {head:?}", child.acknowledged);
+        assert!(
+            head.as_ref().is_ok_and(|head| *head >= child.acknowledged),
+            "round {round}: {} acknowledged, {head:?}",
+            child.acknowledged
+        );
     }
 }

@@ -6,7 +6,9 @@ use radslag_core::digest::Digest;
 use radslag_core::id::Position;
 
 use super::Case;
-use super::sample::{EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write};
+use super::sample::{
+    EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write,
+};
 use crate::contract::{
     Append, Commit, EventLog, MAX_COMMIT_BYTES, ReadLimit, RowChange, RowKey, RowKind, StoredRecord,
 };
@@ -124,7 +126,8 @@ fn what_does_not_belong_together_is_malformed(log: &dyn EventLog) {
 }
 
 fn a_commit_over_the_limit_is_refused(log: &dyn EventLog) {
-    let row = |len| RowChange::Put(RowKey { program: program(1), kind: RowKind::Outbox, number: 1 }, bytes(1, len));
+    let row =
+        |len| RowChange::Put(RowKey { program: program(1), kind: RowKind::Outbox, number: 1 }, bytes(1, len));
     let over = Commit { appends: Vec::new(), rows: vec![row(MAX_COMMIT_BYTES + 1)] };
     assert!(matches!(log.commit(over), Err(LogError::TooLarge { limit: MAX_COMMIT_BYTES, .. })));
     let full = Commit { appends: Vec::new(), rows: vec![row(MAX_COMMIT_BYTES)] };

@@ -2,7 +2,9 @@
 
 use radslag_core::id::Position;
 
-use super::sample::{EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write};
+use super::sample::{
+    EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write,
+};
 use crate::contract::{Commit, EventLog, RowChange, RowKey, RowKind};
 use crate::error::LogError;
 

@@ -75,7 +75,10 @@ fn the_last_change_of_a_row_counts(log: &dyn EventLog) {
 fn rows_land_with_their_append(log: &dyn EventLog) {
     change(log, vec![RowChange::Put(key(1), vec![1]), RowChange::Put(key(2), vec![2])]);
     let appends = vec![append(program(1), None, vec![accepted(10)])];
-    let rows = vec![RowChange::Delete(key(1)), RowChange::Put(RowKey { kind: RowKind::Quarantine, ..key(1) }, vec![9])];
+    let rows = vec![
+        RowChange::Delete(key(1)),
+        RowChange::Put(RowKey { kind: RowKind::Quarantine, ..key(1) }, vec![9]),
+    ];
     log.commit(Commit { appends, rows }).expect("an append with its rows is taken");
     assert_eq!(outbox(log), [(2, vec![2])]);
     assert_eq!(log.rows(program(1), RowKind::Quarantine).expect("rows"), [(1, vec![9])]);

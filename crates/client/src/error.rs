@@ -1,0 +1,108 @@
+//! What can go wrong between a person and the log: one variant for each thing that is done differently about it.
+
+use std::path::PathBuf;
+
+use radslag_core::command::CommandError;
+use radslag_core::rejection::Rejection;
+use radslag_engine::ledger::LedgerError;
+use radslag_log::LogError;
+use radslag_proto::status::ApiError;
+
+/// Why a replica did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Neither here nor above is a replica.
+    #[error("there is no replica in {} or above it", .0.display())]
+    NoReplica(PathBuf),
+    /// There is a replica already.
+    #[error("there is a replica in {} already", .0.display())]
+    ReplicaExists(PathBuf),
+    /// A file of the replica is not what it should be.
+    #[error("{} cannot be used: {what}", path.display())]
+    BadFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Nothing answers at the server's address.
+    #[error("nothing answers at {server}")]
+    NoAnswer {
+        /// The address.
+        server: String,
+        /// Why.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The address is not one.
+    #[error("{0:?} is not a server's address")]
+    BadAddress(String),
+    /// Something answers there, but not a Rådslag server.
+    #[error("what answers at {server} is not a radslagd: {what}")]
+    NotOurServer {
+        /// The address.
+        server: String,
+        /// What it said.
+        what: String,
+    },
+    /// The server declined the call as a whole.
+    #[error("{0}")]
+    Api(ApiError),
+    /// What was received or stored does not verify.
+    #[error("the log failed verification: {0}")]
+    Unverified(String),
+    /// The store does not answer.
+    #[error(transparent)]
+    Log(LogError),
+    /// The rules would decline the change.
+    #[error("{0}")]
+    Rejected(Rejection),
+    /// The change makes no sense as asked for.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A value is over a limit of the format.
+    #[error("{what} is {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How large.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// An event of this replica was refused.
+    #[error("the server refused an event: {reason}: {detail}")]
+    Refused {
+        /// The reason's name.
+        reason: String,
+        /// Why.
+        detail: String,
+    },
+    /// The replica has not been pulled yet.
+    #[error("this replica has no programme yet")]
+    Empty,
+}
+
+impl From<LedgerError> for ClientError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Log(error) => Self::Log(error),
+            LedgerError::Forged { .. } => Self::Unverified(error.to_string()),
+        }
+    }
+}
+
+impl From<LogError> for ClientError {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}

@@ -1,0 +1,107 @@
+//! The connection to a server: connecting, and telling apart "nothing there", "not ours" and "declined".
+
+use std::time::Duration;
+
+use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
+use radslag_proto::api::v1::program_service_client::ProgramServiceClient;
+use radslag_proto::api::v1::sync_service_client::SyncServiceClient;
+use radslag_proto::api::v1::{HelloRequest, HelloResponse};
+use radslag_proto::status::from_status;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::error::ClientError;
+
+/// The largest message taken from a server: a frame of a stream with room to spare.
+const MAX_MESSAGE: usize = 8 << 20;
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A connection to a Rådslag server.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    server: String,
+    channel: Channel,
+}
+
+impl Remote {
+    /// Connects and makes sure that a Rådslag server answers.
+    ///
+    /// # Errors
+    /// The address is none, nothing answers there, or something else does.
+    pub async fn connect(server: &str) -> Result<Self, ClientError> {
+        let bad = || ClientError::BadAddress(server.to_owned());
+        if !server.starts_with("http://") {
+            return Err(bad());
+        }
+        let endpoint = Endpoint::from_shared(server.to_owned()).map_err(|_| bad())?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(45))
+            .keep_alive_timeout(Duration::from_secs(20));
+        let channel = endpoint.connect().await.map_err(|error| ClientError::NoAnswer {
+            server: server.to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        let remote = Self { server: server.to_owned(), channel };
+        remote.hello("").await.map_err(|error| remote.not_ours(error))?;
+        Ok(remote)
+    }
+
+    /// A first call that fails without one of our reasons was answered by somebody else.
+    fn not_ours(&self, error: ClientError) -> ClientError {
+        match error {
+            ClientError::NoAnswer { source, .. } => ClientError::NotOurServer {
+                server: self.server.clone(),
+                what: source.map_or_else(|| "no answer".to_owned(), |source| source.to_string()),
+            },
+            other => other,
+        }
+    }
+
+    /// The server's address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The sync calls.
+    pub fn sync(&self) -> SyncServiceClient<Channel> {
+        SyncServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE)
+    }
+
+    /// The admin calls.
+    pub fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel.clone()).max_encoding_message_size(MAX_MESSAGE)
+    }
+
+    /// The reading calls.
+    pub fn programs(&self) -> ProgramServiceClient<Channel> {
+        ProgramServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    /// Asks where a log stands; an empty id asks about the server alone.
+    ///
+    /// # Errors
+    /// The server declines or has gone.
+    pub async fn hello(&self, program_id: &str) -> Result<HelloResponse, ClientError> {
+        let request = HelloRequest { program_id: program_id.to_owned(), verified_position: 0 };
+        let answer = self.sync().hello(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| self.declined(status))
+    }
+
+    /// What a status of the server means.
+    pub fn declined(&self, status: Status) -> ClientError {
+        if let Some(error) = from_status(&status) {
+            return ClientError::Api(error);
+        }
+        match status.code() {
+            Code::Unimplemented | Code::InvalidArgument | Code::NotFound => ClientError::NotOurServer {
+                server: self.server.clone(),
+                what: status.message().to_owned(),
+            },
+            _ => ClientError::NoAnswer { server: self.server.clone(), source: Some(Box::new(status)) },
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! A replica: the confirmed log, the outbox, and the view of both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use radslag_core::command::Draft;
+use radslag_core::event::Base;
+use radslag_core::id::{DeviceSeq, EventId, Position};
+use radslag_core::judge::{self, MemoryPast, Past};
+use radslag_core::record::{Entry, Recorded};
+use radslag_core::rejection::Rejection;
+use radslag_core::state::State;
+use radslag_core::time::{CivilDate, Instant};
+use radslag_core::value::{ValueRef, Values};
+use radslag_engine::clock::{Clock, IdSource, day_of};
+use radslag_engine::ledger::Ledger;
+use radslag_engine::past::LogPast;
+use radslag_log::{Commit, EventLog, RowChange, RowKey, RowKind};
+use radslag_log_sled::{OpenOptions, SledLog};
+use radslag_proto::api::v1::SignedEvent;
+use radslag_proto::convert::bundle::encode_event;
+use radslag_proto::convert::event::decode_body;
+use radslag_proto::convert::value::decode_values;
+use radslag_proto::log::v1::QuarantinedEvent;
+use radslag_trust::keys::DeviceKey;
+
+use crate::author::{Act, Authored, Chain, author};
+use crate::error::ClientError;
+use crate::settings::{self, FOLDER, Settings};
+
+/// How long a command waits for another one that holds the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A municipality's replica, opened.
+pub struct Replica {
+    /// The folder that holds `.radslag`.
+    pub dir: PathBuf,
+    /// Who it is.
+    pub settings: Settings,
+    /// Its key.
+    pub key: DeviceKey,
+    /// The confirmed log.
+    pub log: Arc<dyn EventLog>,
+    /// The confirmed programme.
+    pub ledger: Ledger,
+    /// What waits to be pushed, in order.
+    pub outbox: Vec<Authored>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and salts.
+    pub ids: Arc<dyn IdSource>,
+    // Kept apart so that closing can be waited for.
+    store: Arc<SledLog>,
+}
+
+/// The programme as the replica shows it.
+pub struct View<'a> {
+    replica: &'a Replica,
+    /// Confirmed and queued changes, folded.
+    pub state: State,
+    /// The queued changes as they would be recorded.
+    pub queued: Vec<Recorded>,
+    /// Queued changes that the rules would decline as things stand.
+    pub doubtful: Vec<(EventId, Rejection)>,
+    overlay: MemoryPast,
+}
+
+impl Values for View<'_> {
+    fn bytes(&self, at: ValueRef) -> Option<Vec<u8>> {
+        self.past(|past| past.bytes(at))
+    }
+}
+
+impl Past for View<'_> {
+    fn record(&self, event: EventId) -> Option<Recorded> {
+        self.past(|past| past.record(event))
+    }
+}
+
+impl View<'_> {
+    fn past<T>(&self, ask: impl FnOnce(&LogPast<'_>) -> T) -> T {
+        ask(&LogPast {
+            log: self.replica.log.as_ref(),
+            program: self.replica.settings.program,
+            index: &self.replica.ledger.index,
+            overlay: &self.overlay,
+        })
+    }
+
+    /// The day that the view is shown for: that of the last record, or today where something is queued.
+    pub fn day(&self) -> CivilDate {
+        self.state.today().unwrap_or_else(|| day_of(self.replica.clock.now()))
+    }
+
+    fn lay_over(&mut self, event: &Authored) {
+        for value in &event.values {
+            self.overlay.values.insert(event.body.event_id, value.slot, value.bytes.clone());
+        }
+    }
+
+    /// Judges a queued event as if it landed next and takes it into the view.
+    ///
+    /// # Errors
+    /// The rules would decline it.
+    fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
+        self.lay_over(event);
+        let last = self.state.recorded_at();
+        let now = self.replica.clock.now();
+        let recorded_at = if now > last { now } else { Instant::from_micros(last.micros() + 1) };
+        let landing = judge::Landing {
+            position: self.state.head().next(),
+            recorded_at,
+            recorded_on: day_of(recorded_at),
+            authored_on: day_of(event.body.authored_at),
+            first: None,
+        };
+        let facts = judge::judge(&self.state, &*self, &event.body, landing)?;
+        let record = Recorded {
+            position: landing.position,
+            recorded_at,
+            event_id: event.body.event_id,
+            body_hash: event.hash,
+            entry: Entry::Accepted { body: Box::new(event.body.clone()), facts },
+        };
+        self.state.apply(&record);
+        self.overlay.records.insert(event.body.event_id, record.clone());
+        self.queued.push(record);
+        Ok(())
+    }
+}
+
+/// The folder of the replica that holds `from`, going upward.
+///
+/// # Errors
+/// There is none.
+pub fn find(from: &Path) -> Result<PathBuf, ClientError> {
+    let start = fs::canonicalize(from).map_err(|source| ClientError::Io { path: from.to_owned(), source })?;
+    let found = start.ancestors().find(|dir| dir.join(FOLDER).join("replica.toml").is_file());
+    found.map(Path::to_owned).ok_or(ClientError::NoReplica(start))
+}
+
+impl Replica {
+    /// Makes a replica's folder with its settings and key, and opens it. Nothing is asked of the server.
+    ///
+    /// # Errors
+    /// There is one already, or the folder cannot be written.
+    pub fn make(
+        dir: &Path,
+        settings: &Settings,
+        key: &DeviceKey,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<Self, ClientError> {
+        let folder = dir.join(FOLDER);
+        if folder.exists() {
+            return Err(ClientError::ReplicaExists(dir.to_owned()));
+        }
+        let made = fs::create_dir_all(&folder);
+        made.map_err(|source| ClientError::Io { path: folder.clone(), source })?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let private = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+            private.map_err(|source| ClientError::Io { path: folder.clone(), source })?;
+        }
+        settings::save_key(&folder, key)?;
+        settings.save(&folder)?;
+        Self::open(dir, clock, ids)
+    }
+
+    /// Opens the replica in `dir`. Waits a little for another command that uses it.
+    ///
+    /// # Errors
+    /// There is none, it is in use, or its store does not add up.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, ClientError> {
+        let folder = dir.join(FOLDER);
+        let settings = Settings::load(&folder)?;
+        let key = settings::load_key(&folder)?;
+        let options = OpenOptions { wait: PATIENCE, ..OpenOptions::default() };
+        let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
+        let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
+        let ledger = Ledger::replay(log.as_ref(), settings.program)?;
+        let mut replica =
+            Self { dir: dir.to_owned(), settings, key, log, ledger, outbox: Vec::new(), clock, ids, store };
+        replica.outbox = replica.read_outbox()?;
+        Ok(replica)
+    }
+
+    /// Closes the store and waits until it is closed.
+    ///
+    /// # Errors
+    /// The last write failed.
+    pub fn close(self) -> Result<(), ClientError> {
+        let Self { log, store, .. } = self;
+        drop(log);
+        match Arc::try_unwrap(store) {
+            Ok(store) => Ok(store.close()?),
+            // Somebody still reads; the store closes with the last reader.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {
+        let mut outbox = Vec::new();
+        for (number, bytes) in self.log.rows(self.settings.program, RowKind::Outbox)? {
+            let bad = |what: String| ClientError::Unverified(format!("outbox row {number} is damaged: {what}"));
+            let row = SignedEvent::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
+            let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
+            let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
+            let hash = radslag_core::digest::Digest::of(&row.body);
+            outbox.push(Authored { body, bytes: row.body, hash, values });
+        }
+        Ok(outbox)
+    }
+
+    /// The key of an outbox row.
+    pub fn outbox_row(&self, seq: DeviceSeq) -> RowKey {
+        RowKey { program: self.settings.program, kind: RowKind::Outbox, number: seq.get() }
+    }
+
+    /// The own events that will not land, oldest first.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn quarantine(&self) -> Result<Vec<(u64, QuarantinedEvent)>, ClientError> {
+        let rows = self.log.rows(self.settings.program, RowKind::Quarantine)?;
+        let read = rows.into_iter().map(|(number, bytes)| {
+            let row = QuarantinedEvent::decode(bytes.as_slice());
+            row.map(|row| (number, row)).map_err(|error| {
+                ClientError::Unverified(format!("quarantine row {number} is damaged: {error}"))
+            })
+        });
+        read.collect()
+    }
+
+    /// The changes that put an own event into quarantine and take it out of the outbox.
+    pub fn to_quarantine(
+        &self,
+        event: &Authored,
+        number: u64,
+        reason: &str,
+        detail: &str,
+        position: Position,
+    ) -> [RowChange; 2] {
+        let row = QuarantinedEvent {
+            body: event.bytes.clone(),
+            values: encode_event(Vec::new(), &event.values).values,
+            reason: reason.to_owned(),
+            detail: detail.to_owned(),
+            position: position.get(),
+        };
+        let key = RowKey { program: self.settings.program, kind: RowKind::Quarantine, number };
+        [RowChange::Put(key, row.encode_to_vec()), RowChange::Delete(self.outbox_row(event.body.device_seq))]
+    }
+
+    /// The number that the next quarantined event gets.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn next_quarantine(&self) -> Result<u64, ClientError> {
+        let rows = self.log.rows(self.settings.program, RowKind::Quarantine)?;
+        Ok(rows.last().map_or(1, |(number, _)| number + 1))
+    }
+
+    /// The view: confirmed and queued changes, folded.
+    pub fn view(&self) -> View<'_> {
+        let mut view = View {
+            replica: self,
+            state: self.ledger.state.clone(),
+            queued: Vec::new(),
+            doubtful: Vec::new(),
+            overlay: MemoryPast::default(),
+        };
+        for event in &self.outbox {
+            if let Err(rejection) = view.take(event) {
+                view.doubtful.push((event.body.event_id, rejection));
+            }
+        }
+        view
+    }
+
+    /// What is being looked at now: the base of whatever is edited in sight of it.
+    pub fn base(&self) -> Base {
+        Base {
+            epoch: self.ledger.state.epoch(),
+            position: self.ledger.state.head(),
+            seq: self.chain().seq,
+        }
+    }
+
+    fn chain(&self) -> Chain {
+        let fence = self.ledger.fences.of(self.settings.device);
+        match self.outbox.last() {
+            Some(last) => Chain { seq: last.body.device_seq, hash: last.hash },
+            None => Chain { seq: fence.last_seq(), hash: fence.last_body() },
+        }
+    }
+
+    /// Queues changes: gives them their envelopes, judges them as if they landed now, and writes them down. All or none.
+    ///
+    /// # Errors
+    /// The rules would decline one, one is too large, or the store does not take them; then nothing is queued.
+    pub fn queue(
+        &mut self,
+        base: Base,
+        drafts: Vec<Draft>,
+        act: &Act,
+        grouped: bool,
+    ) -> Result<Vec<EventId>, ClientError> {
+        let now = self.clock.now();
+        let chain = self.chain();
+        let events =
+            author(&self.settings, self.ids.as_ref(), now, base, chain, drafts, act, grouped)?;
+        let mut view = self.view();
+        for event in &events {
+            view.take(event).map_err(ClientError::Rejected)?;
+        }
+        let row = |event: &Authored| {
+            let row = encode_event(event.bytes.clone(), &event.values);
+            RowChange::Put(self.outbox_row(event.body.device_seq), row.encode_to_vec())
+        };
+        let rows = events.iter().map(row).collect();
+        self.log.commit(Commit { appends: Vec::new(), rows })?;
+        let ids = events.iter().map(|event| event.body.event_id).collect();
+        self.outbox.extend(events);
+        Ok(ids)
+    }
+}

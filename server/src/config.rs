@@ -1,0 +1,360 @@
+//! What a server is told, and who said it: flags over `RADSLAG_*` over a TOML file over what is built in.
+//!
+//! Nothing here reads the environment or the command line; both come in as arguments.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::telemetry;
+
+/// The variable that names the configuration file.
+pub const CONFIG_VARIABLE: &str = "RADSLAG_CONFIG";
+/// The port that a server listens on unless it is told another.
+pub const PORT: u16 = 7420;
+
+const MOST_QUEUED: usize = 65_536;
+const MOST_CACHE_MIB: u64 = 65_536;
+
+/// What a server does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The directory of the store and the log's key. Made when it is not there.
+    pub data: PathBuf,
+    /// The address to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Which log lines are written: `info`, or `info,radslag_engine=debug`.
+    pub log: String,
+    /// How many pushes may wait for the writer, 1 to 65 536.
+    pub queue: usize,
+    /// The most memory of the store's cache, in MiB, 1 to 65 536.
+    pub cache_mib: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./radslag-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            log: "info".to_owned(),
+            queue: 256,
+            cache_mib: 64,
+        }
+    }
+}
+
+impl Config {
+    /// Whether anybody who reaches the server may begin programmes and enrol devices. Only where nobody reaches it from outside: there
+    /// is no other check of who they are.
+    pub const fn open_enrolment(&self) -> bool {
+        self.listen.ip().is_loopback()
+    }
+}
+
+/// What one source says; absent where it says nothing. Unknown keys of a file are errors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// [`Config::data`]; a relative one starts at the working directory.
+    pub data: Option<PathBuf>,
+    /// [`Config::listen`].
+    pub listen: Option<SocketAddr>,
+    /// [`Config::log`].
+    pub log: Option<String>,
+    /// [`Config::queue`].
+    pub queue: Option<usize>,
+    /// [`Config::cache_mib`].
+    pub cache_mib: Option<u64>,
+}
+
+/// Who said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag of the command line.
+    Flag,
+    /// This variable of the environment.
+    Variable(String),
+    /// This file.
+    File(PathBuf),
+    /// Nobody: it is built in.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One value in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key in a file.
+    pub key: &'static str,
+    /// The value as a file would say it.
+    pub value: String,
+    /// Who said so.
+    pub source: Source,
+}
+
+/// The configuration in force, and where each value of it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// The configuration.
+    pub config: Config,
+    /// Its values in order.
+    pub settings: Vec<Setting>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML, has an unknown key or a value of the wrong sort.
+    #[error("the configuration file {} is not valid", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value is not one that the setting takes.
+    #[error("{key} is {value:?} by {source_name}: {what}", source_name = .from)]
+    Value {
+        /// The setting.
+        key: &'static str,
+        /// What it was set to.
+        value: String,
+        /// Who said so.
+        from: Source,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Settles what is in force. `file` is the configuration file that a flag names; else [`CONFIG_VARIABLE`] may name one.
+///
+/// # Errors
+/// The first thing that is not valid.
+pub fn settle(
+    flags: Settings,
+    file: Option<PathBuf>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<InForce, ConfigError> {
+    let path = file.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from));
+    let from_file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let mut layers = Layers { path: path.unwrap_or_default(), variable: &variable, settings: Vec::new() };
+    let built_in = Config::default();
+    let config = Config {
+        data: layers.pick("data", flags.data, from_file.data, built_in.data, &path_value)?,
+        listen: layers.pick("listen", flags.listen, from_file.listen, built_in.listen, &parsed)?,
+        log: layers.pick("log", flags.log, from_file.log, built_in.log, &parsed)?,
+        queue: layers.pick("queue", flags.queue, from_file.queue, built_in.queue, &parsed)?,
+        cache_mib: layers.pick("cache_mib", flags.cache_mib, from_file.cache_mib, built_in.cache_mib, &parsed)?,
+    };
+    layers.check("log", telemetry::check_filter(&config.log))?;
+    layers.check("queue", within(config.queue, MOST_QUEUED))?;
+    layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
+    Ok(InForce { config, settings: layers.settings })
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Invalid { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn within<T: PartialOrd + From<u8> + fmt::Display>(number: T, most: T) -> Result<(), String> {
+    if number < T::from(1) || number > most { Err(format!("it is not 1 to {most}")) } else { Ok(()) }
+}
+
+/// Reads a value of the environment.
+type Read<'a, T> = &'a dyn Fn(OsString) -> Result<T, String>;
+
+fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: OsString) -> Result<T, String> {
+    let text = text.into_string().map_err(|_| "it is not UTF-8".to_owned())?;
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+// The reader of a path cannot fail, but stands where others can.
+fn path_value(text: OsString) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+trait Shown {
+    /// The value as a file says it.
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown_quoted {
+    ($($type:ty: $text:expr),*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> String {
+                let text: fn(&$type) -> String = $text;
+                toml::Value::String(text(self)).to_string()
+            }
+        })*
+    };
+}
+
+shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone);
+
+impl Shown for usize {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u64 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+struct Layers<'a> {
+    path: PathBuf,
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    settings: Vec<Setting>,
+}
+
+impl Layers<'_> {
+    fn pick<T: Shown>(
+        &mut self,
+        key: &'static str,
+        flag: Option<T>,
+        file: Option<T>,
+        built_in: T,
+        read: Read<'_, T>,
+    ) -> Result<T, ConfigError> {
+        let name = format!("RADSLAG_{}", key.to_uppercase());
+        let (value, source) = match (flag, (self.variable)(&name), file) {
+            (Some(value), _, _) => (value, Source::Flag),
+            (None, Some(text), _) => {
+                let said = text.to_string_lossy().into_owned();
+                let source = Source::Variable(name);
+                let value = read(text);
+                let wrong = |what| ConfigError::Value { key, value: said, from: source.clone(), what };
+                (value.map_err(wrong)?, source)
+            }
+            (None, None, Some(value)) => (value, Source::File(self.path.clone())),
+            (None, None, None) => (built_in, Source::Default),
+        };
+        self.settings.push(Setting { key, value: value.shown(), source });
+        Ok(value)
+    }
+
+    fn check(&self, key: &'static str, checked: Result<(), String>) -> Result<(), ConfigError> {
+        let Err(what) = checked else { return Ok(()) };
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        let (value, from) = setting.map_or_else(
+            || (String::new(), Source::Default),
+            |setting| (setting.value.trim_matches('"').to_owned(), setting.source.clone()),
+        );
+        Err(ConfigError::Value { key, value, from, what })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> Option<OsString> {
+        None
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("radslagd.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn source(in_force: &InForce, key: &str) -> Source {
+        in_force.settings.iter().find(|setting| setting.key == key).unwrap().source.clone()
+    }
+
+    #[test]
+    fn flags_go_before_variables_before_the_file_before_what_is_built_in() {
+        let (_dir, path) = file("data = \"a\"\nlisten = \"127.0.0.1:1\"\nlog = \"warn\"\n");
+        let variable = |name: &str| match name {
+            "RADSLAG_LISTEN" => Some("127.0.0.1:2".into()),
+            "RADSLAG_DATA" => Some("b".into()),
+            _ => None,
+        };
+        let flags = Settings { data: Some("c".into()), ..Settings::default() };
+        let in_force = settle(flags, Some(path.clone()), variable).unwrap();
+        assert_eq!(in_force.config.data, PathBuf::from("c"));
+        assert_eq!(in_force.config.listen.port(), 2);
+        assert_eq!(in_force.config.log, "warn");
+        assert_eq!(in_force.config.queue, Config::default().queue);
+        assert_eq!(source(&in_force, "data"), Source::Flag);
+        assert_eq!(source(&in_force, "listen"), Source::Variable("RADSLAG_LISTEN".to_owned()));
+        assert_eq!(source(&in_force, "log"), Source::File(path));
+        assert_eq!(source(&in_force, "cache_mib"), Source::Default);
+    }
+
+    #[test]
+    fn a_variable_can_name_the_file() {
+        let (_dir, path) = file("queue = 7\n");
+        let variable = |name: &str| (name == CONFIG_VARIABLE).then(|| path.clone().into_os_string());
+        assert_eq!(settle(Settings::default(), None, variable).unwrap().config.queue, 7);
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_an_error() {
+        let (_dir, path) = file("lisen = \"127.0.0.1:1\"\n");
+        let error = settle(Settings::default(), Some(path), nothing).unwrap_err();
+        let ConfigError::Invalid { source, .. } = error else { panic!("{error}") };
+        assert!(source.to_string().contains("unknown field `lisen`"), "{source}");
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_errors_that_name_their_source() {
+        for (name, value) in [
+            ("RADSLAG_QUEUE", "0"),
+            ("RADSLAG_QUEUE", "many"),
+            ("RADSLAG_CACHE_MIB", "65537"),
+            ("RADSLAG_LISTEN", "localhost"),
+            ("RADSLAG_LOG", "radslag=loud"),
+        ] {
+            let variable = |asked: &str| (asked == name).then(|| value.into());
+            let error = settle(Settings::default(), None, variable).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn enrolment_is_open_on_loopback_only() {
+        let open = |listen: &str| Config { listen: listen.parse().unwrap(), ..Config::default() }.open_enrolment();
+        assert!(open("127.0.0.1:7420") && open("[::1]:7420") && open("127.3.2.1:0"));
+        assert!(!open("0.0.0.0:7420") && !open("[::]:7420") && !open("192.0.2.1:7420"));
+    }
+
+    #[test]
+    fn what_is_in_force_reads_back_as_a_file() {
+        let flags = Settings { data: Some("a \"b\"\\c".into()), ..Settings::default() };
+        let in_force = settle(flags, None, nothing).unwrap();
+        let lines: Vec<String> =
+            in_force.settings.iter().map(|setting| format!("{} = {}", setting.key, setting.value)).collect();
+        let (_dir, path) = file(&lines.join("\n"));
+        assert_eq!(settle(Settings::default(), Some(path), nothing).unwrap().config, in_force.config);
+    }
+}

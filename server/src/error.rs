@@ -1,0 +1,113 @@
+//! Why a server does not start, what the person in front of it can do, and which exit code says so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use radslag_core::id::ProgramId;
+use radslag_engine::engine::EngineError;
+use radslag_log::LogError;
+
+use crate::log_key::LogKeyError;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or read.
+    #[error("the data directory {} cannot be used", dir.display())]
+    DataDir {
+        /// Which.
+        dir: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// There is nothing in the data directory that could be checked.
+    #[error("there is no store in {}", dir.display())]
+    NoStore {
+        /// Which.
+        dir: PathBuf,
+    },
+    /// The log's key cannot be used.
+    #[error(transparent)]
+    LogKey(#[from] LogKeyError),
+    /// A programme in the store was begun under another key.
+    #[error("the log's key is not the one that programme {program} was begun with")]
+    OtherLogKey {
+        /// The programme.
+        program: ProgramId,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] LogError),
+    /// A log in the store does not add up.
+    #[error(transparent)]
+    Log(#[from] EngineError),
+    /// Another program listens on the address.
+    #[error("another program listens on {address}")]
+    AddressTaken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("the address {address} cannot be listened on")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The process is ending.
+    #[error("the start was cut short")]
+    CutShort,
+}
+
+impl StartError {
+    /// What to do about it, as one sentence in the imperative; none where the text says it all.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::DataDir { .. } => Some("give a directory that you may write to with --data DIR"),
+            Self::NoStore { .. } => Some("name the data directory of a server with --data DIR"),
+            Self::LogKey(LogKeyError::TooOpen { .. }) => {
+                Some("make it yours alone with `chmod 600`, after asking who may have read it")
+            }
+            Self::LogKey(LogKeyError::Malformed { .. } | LogKeyError::Io { .. }) | Self::OtherLogKey { .. } => Some(
+                "put back the log.key that belongs to this data directory: replicas trust no checkpoint signed by another",
+            ),
+            Self::Store(error) => error.help(),
+            Self::Log(_) => Some(
+                "run `radslagd check` to see which programme is damaged, and keep the directory as it is until it is restored",
+            ),
+            Self::AddressTaken { .. } => {
+                Some("stop it, or give another address, such as --listen 127.0.0.1:0 for any free port")
+            }
+            Self::Address { .. } => Some("give another address with --listen ADDR:PORT"),
+            Self::CutShort => None,
+        }
+    }
+
+    /// The exit code of the process: 5 for a damaged log, else 1.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(LogError::Damaged { .. } | LogError::Behind { .. }) | Self::Log(_) => 5,
+            Self::Store(
+                LogError::Stopped { .. }
+                | LogError::OutOfOrder { .. }
+                | LogError::Malformed { .. }
+                | LogError::TooLarge { .. }
+                | LogError::InUse { .. }
+                | LogError::Newer { .. }
+                | LogError::Full { .. }
+                | LogError::Io { .. },
+            )
+            | Self::DataDir { .. }
+            | Self::NoStore { .. }
+            | Self::LogKey(_)
+            | Self::OtherLogKey { .. }
+            | Self::AddressTaken { .. }
+            | Self::Address { .. }
+            | Self::CutShort => 1,
+        }
+    }
+}

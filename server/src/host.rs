@@ -1,0 +1,69 @@
+//! What the calls hold on to: the engine for as long as a call lasts, and no longer than the server lives.
+
+use std::convert::Infallible;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use radslag_engine::engine::{Engine, EngineError};
+use tokio::sync::{mpsc, watch};
+
+/// A hold on the engine. When the last one is let go, whoever waits to close the store is told.
+#[derive(Clone)]
+pub(crate) struct Lease {
+    // Dropped in this order: the engine is free before anybody is told so.
+    engine: Arc<Engine>,
+    _held: mpsc::Sender<Infallible>,
+}
+
+impl Deref for Lease {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// What all calls share.
+pub(crate) struct Host {
+    // Taken away at the end, so that a connection that outlives the server does not keep the store open.
+    engine: RwLock<Option<Lease>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Host {
+    /// A host, and the receiver that ends when all leases are let go.
+    pub(crate) fn new(engine: Arc<Engine>, stop: watch::Receiver<bool>) -> (Self, mpsc::Receiver<Infallible>) {
+        let (held, left) = mpsc::channel(1);
+        let lease = Lease { engine, _held: held };
+        (Self { engine: RwLock::new(Some(lease)), stop }, left)
+    }
+
+    /// The engine, for one call.
+    pub(crate) fn engine(&self) -> Result<Lease, EngineError> {
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        engine.clone().ok_or(EngineError::ShuttingDown)
+    }
+
+    /// Gives out no more leases.
+    pub(crate) fn close(&self) {
+        self.engine.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Tells when the server stops.
+    pub(crate) fn stopping(&self) -> Stopping {
+        Stopping(self.stop.clone())
+    }
+}
+
+/// Tells when the server stops.
+#[derive(Clone)]
+pub(crate) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Waits until the server stops; a server that was dropped has stopped too.
+    pub(crate) async fn wait(&mut self) {
+        if self.0.wait_for(|stopped| *stopped).await.is_err() {
+            tracing::debug!("the server was dropped without being shut down");
+        }
+    }
+}

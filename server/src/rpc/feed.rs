@@ -1,0 +1,157 @@
+//! One subscriber: a cursor that goes along the log at its reader's own pace.
+//!
+//! Only the head's number wakes it. It reads the log and waits until its reader has taken what was read, so that a reader who stops
+//! costs one cursor and at most [`AHEAD`] frames.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use radslag_core::id::{EpochId, Position};
+use radslag_engine::engine::{EngineError, Programme};
+use radslag_proto::api::v1 as api;
+use radslag_proto::api::v1::subscribe_response::Frame;
+use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
+use radslag_proto::status::Reason;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tracing::Instrument as _;
+
+use super::failure::{Answer, Failure};
+use super::frame;
+use super::sync::Standing;
+use crate::host::{Lease, Stopping};
+
+/// How many frames may wait for the reader.
+const AHEAD: usize = 2;
+/// How long a stream stays silent when there is nothing new.
+const HEARTBEAT: Duration = Duration::from_secs(25);
+
+/// The frames of a stream.
+pub(super) type Frames = ReceiverStream<Result<api::SubscribeResponse, Status>>;
+
+type Sender = mpsc::Sender<Result<api::SubscribeResponse, Status>>;
+
+/// A stream that only says that the caller must start again.
+pub(super) fn must_refetch(reason: Reason) -> Frames {
+    let (sender, receiver) = mpsc::channel(1);
+    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned() });
+    sender.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
+    ReceiverStream::new(receiver)
+}
+
+fn message(frame: Frame) -> api::SubscribeResponse {
+    api::SubscribeResponse { frame: Some(frame) }
+}
+
+/// What a subscriber asked for.
+pub(super) struct Follow {
+    pub(super) engine: Lease,
+    pub(super) programme: Arc<Programme>,
+    /// The last record that the reader holds.
+    pub(super) start: Position,
+    pub(super) until_caught_up: bool,
+}
+
+/// Why a stream ends before its reader has gone.
+enum End {
+    /// All that was asked for was sent, or nobody takes it any more.
+    Done,
+    /// The reader is told why.
+    Failed(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Follow {
+    /// Begins to follow, in a task that ends with its reader or with the server.
+    pub(super) fn begin(self, mut stopping: Stopping) -> Frames {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let task = async move {
+            let ended = tokio::select! {
+                ended = self.run(&sender) => ended,
+                () = stopping.wait() => End::Failed(EngineError::ShuttingDown.into()),
+            };
+            if let End::Failed(failure) = ended
+                && sender.try_send(Err(failure.into())).is_err()
+            {
+                tracing::debug!("the reader is not there to hear why its stream ends");
+            }
+        };
+        tokio::spawn(task.instrument(tracing::Span::current()));
+        ReceiverStream::new(receiver)
+    }
+
+    async fn run(&self, sender: &Sender) -> End {
+        match self.follow(sender).await {
+            Ok(()) => End::Done,
+            Err(end) => end,
+        }
+    }
+
+    async fn follow(&self, sender: &Sender) -> Result<(), End> {
+        // Watched before the first read, so that no head can slip by between reading and waiting.
+        let mut heads = self.programme.watch();
+        let mut cursor = self.start;
+        let caught_up = loop {
+            cursor = self.send_up_to(cursor, self.programme.head(), sender).await?;
+            let standing = Standing::of(&self.engine, &self.programme);
+            if standing.head.position == cursor {
+                break standing;
+            }
+        };
+        let frame = api::CaughtUp { head: Some(encode_cursor(&caught_up.head)), checkpoint: caught_up.checkpoint };
+        send(sender, Frame::CaughtUp(frame)).await?;
+        if self.until_caught_up {
+            return Ok(());
+        }
+        loop {
+            let news = tokio::select! {
+                news = tokio::time::timeout(HEARTBEAT, heads.changed()) => news,
+                () = sender.closed() => return Err(End::Done),
+            };
+            match news {
+                Ok(Ok(())) => cursor = self.send_up_to(cursor, *heads.borrow_and_update(), sender).await?,
+                // The programme lives as long as this does.
+                Ok(Err(_)) => return Err(EngineError::ShuttingDown).map_err(|error| End::Failed(error.into())),
+                Err(_) => send(sender, Frame::Heartbeat(self.heartbeat(cursor))).await?,
+            }
+        }
+    }
+
+    fn heartbeat(&self, at: Position) -> api::Heartbeat {
+        let epoch: EpochId = self.programme.published().state.epoch();
+        api::Heartbeat { head: Some(encode_cursor(&LogCursor { epoch, position: at })) }
+    }
+
+    /// Sends the records after `cursor` up to `head`; gives the last one sent.
+    async fn send_up_to(&self, mut cursor: Position, head: Position, sender: &Sender) -> Result<Position, End> {
+        while cursor < head {
+            let frame = self.read(cursor, head).await?;
+            let last = frame.records.last().and_then(|frame| frame.record.as_ref());
+            let Some(last) = last else {
+                let missing = EngineError::Damaged(format!("the record after position {cursor} is missing"));
+                return Err(End::Failed(missing.into()));
+            };
+            cursor = Position::new(last.position);
+            send(sender, Frame::Events(frame)).await?;
+        }
+        Ok(cursor)
+    }
+
+    async fn read(&self, after: Position, head: Position) -> Answer<api::Events> {
+        let engine = self.engine.clone();
+        let program = self.programme.id();
+        let read = tokio::task::spawn_blocking(move || frame::read(engine.log().as_ref(), program, after, head));
+        Ok(read.await.map_err(|_| EngineError::ShuttingDown)??)
+    }
+}
+
+async fn send(sender: &Sender, frame: Frame) -> Result<(), End> {
+    // Nobody takes frames any more: the reader has gone.
+    sender.send(Ok(message(frame))).await.map_err(|_| End::Done)
+}

@@ -1,0 +1,146 @@
+//! The calls: one file for each service, and what they share.
+//!
+//! A handler reads its request (`request`), asks the engine off the async threads, and shapes the answer (`shape`). It decides nothing
+//! about programmes.
+
+mod admin;
+mod audit;
+mod failure;
+mod feed;
+mod frame;
+mod hand_in;
+mod page;
+mod program;
+mod request;
+mod shape;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use radslag_core::id::ProgramId;
+use radslag_engine::engine::{Engine, EngineError, Programme};
+use radslag_proto::api::v1::admin_service_server::{self, AdminServiceServer};
+use radslag_proto::api::v1::audit_service_server::{self, AuditServiceServer};
+use radslag_proto::api::v1::program_service_server::{self, ProgramServiceServer};
+use radslag_proto::api::v1::sync_service_server::{self, SyncServiceServer};
+use radslag_proto::status::{ApiError, Reason};
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tracing::field::Empty;
+
+use crate::host::{Host, Lease};
+use failure::{Answer, Failure};
+
+/// The largest message taken with a bundle in it: the format's 1 MiB of bodies and values, and what frames them.
+const PUSH_MESSAGE: usize = 2 << 20;
+/// The largest message taken by a call that only asks.
+const ASKING_MESSAGE: usize = 64 << 10;
+/// The largest message sent; what clients take unless they say otherwise.
+const SENT_MESSAGE: usize = 4 << 20;
+
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(45);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// All services.
+#[derive(Clone)]
+struct Api {
+    host: Arc<Host>,
+}
+
+impl Api {
+    /// Does what blocks, such as reading the store, off the async threads.
+    async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Lease) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let engine = self.host.engine()?;
+        let span = tracing::Span::current();
+        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&engine))).await;
+        done.unwrap_or_else(|error| {
+            tracing::error!(%error, "a read was cut short");
+            Err(ApiError::new(Reason::Internal, "a read was cut short").into())
+        })
+    }
+}
+
+/// A programme that has a record; one that is just being begun is not there yet.
+fn programme(engine: &Engine, id: ProgramId) -> Answer<Arc<Programme>> {
+    let programme = engine.programme(id)?;
+    if programme.head().get() == 0 {
+        return Err(Failure::from(EngineError::ProgramNotFound(id)));
+    }
+    Ok(programme)
+}
+
+/// The names of the services, for health checks; the empty one stands for all.
+const SERVICES: [&str; 5] = [
+    "",
+    program_service_server::SERVICE_NAME,
+    sync_service_server::SERVICE_NAME,
+    audit_service_server::SERVICE_NAME,
+    admin_service_server::SERVICE_NAME,
+];
+
+/// What health checks are told.
+pub(crate) struct Health(HealthReporter);
+
+impl Health {
+    async fn set(&self, status: ServingStatus) {
+        for service in SERVICES {
+            self.0.set_service_status(service, status).await;
+        }
+    }
+
+    /// From now on, health checks are told to go elsewhere.
+    pub(crate) async fn stop(&self) {
+        self.set(ServingStatus::NotServing).await;
+    }
+}
+
+/// All services of a host, with health and reflection.
+pub(crate) async fn router(host: &Arc<Host>) -> (Health, Router) {
+    let api = Api { host: Arc::clone(host) };
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let health = Health(reporter);
+    health.set(ServingStatus::Serving).await;
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .tcp_nodelay(true)
+        .trace_fn(|request| tracing::info_span!("call", method = request.uri().path(), request_id = Empty))
+        .add_service(
+            ProgramServiceServer::new(api.clone())
+                .max_decoding_message_size(ASKING_MESSAGE)
+                .max_encoding_message_size(SENT_MESSAGE),
+        )
+        .add_service(
+            SyncServiceServer::new(api.clone())
+                .max_decoding_message_size(PUSH_MESSAGE)
+                .max_encoding_message_size(SENT_MESSAGE),
+        )
+        .add_service(
+            AuditServiceServer::new(api.clone())
+                .max_decoding_message_size(ASKING_MESSAGE)
+                .max_encoding_message_size(SENT_MESSAGE),
+        )
+        .add_service(
+            AdminServiceServer::new(api)
+                .max_decoding_message_size(PUSH_MESSAGE)
+                .max_encoding_message_size(SENT_MESSAGE),
+        )
+        .add_service(health_service)
+        .add_service(reflection().build_v1().expect(COMPILED_IN))
+        .add_service(reflection().build_v1alpha().expect(COMPILED_IN));
+    (health, router)
+}
+
+const COMPILED_IN: &str = "the descriptors were compiled together with this program";
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(radslag_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}

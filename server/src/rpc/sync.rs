@@ -1,0 +1,150 @@
+//! `SyncService`: where a log stands, handing in, following.
+
+use std::pin::Pin;
+
+use radslag_core::event::Base;
+use radslag_core::id::{DeviceSeq, Position};
+use radslag_core::state::State;
+use radslag_engine::engine::{Engine, Programme};
+use radslag_proto::api::v1 as api;
+use radslag_proto::api::v1::sync_service_server::SyncService;
+use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
+use radslag_proto::convert::time::timestamp;
+use radslag_proto::limits;
+use radslag_proto::status::{ApiError, Reason};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::failure::Failure;
+use super::hand_in::To;
+use super::request::Fields;
+use super::{Api, feed, programme};
+
+const PROTOCOL: u32 = 1;
+
+#[tonic::async_trait]
+impl SyncService for Api {
+    type SubscribeStream = feed::Frames;
+    type GetSnapshotStream = Pin<Box<dyn Stream<Item = Result<api::GetSnapshotResponse, Status>> + Send>>;
+
+    async fn hello(&self, request: Request<api::HelloRequest>) -> Result<Response<api::HelloResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let program = fields.optional_id("program_id", &request.program_id);
+        let Some(program) = program else { return Err(fields.into_failure().into()) };
+        let engine = self.host.engine().map_err(Failure::from)?;
+        let mut answer = about_the_server(&engine);
+        if let Some(program) = program {
+            let programme = programme(&engine, program)?;
+            let standing = Standing::of(&engine, &programme);
+            compare(&programme, standing.head.position, request.verified_position);
+            answer.rules = standing.rules;
+            answer.head = Some(encode_cursor(&standing.head));
+            answer.checkpoint = standing.checkpoint;
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn push(&self, request: Request<api::PushRequest>) -> Result<Response<api::PushResponse>, Status> {
+        let request = request.into_inner();
+        let (answers, head) = self.hand_in(request.bundle, &request.request_id, To::Programme).await?;
+        Ok(Response::new(api::PushResponse { answers, head: Some(head) }))
+    }
+
+    async fn subscribe(
+        &self,
+        request: Request<api::SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let program = fields.id("program_id", &request.program_id);
+        let after = fields.cursor("after", request.after.as_ref());
+        let (Some(program), Some(after)) = (program, after) else { return Err(fields.into_failure().into()) };
+        let engine = self.host.engine().map_err(Failure::from)?;
+        let programme = programme(&engine, program)?;
+        let misplaced = after.and_then(|after| misplaced(&programme.published().state, after));
+        if let Some(reason) = misplaced {
+            return Ok(Response::new(feed::must_refetch(reason)));
+        }
+        let start = after.map_or(Position::ZERO, |after| after.position);
+        let follow = feed::Follow { engine, programme, start, until_caught_up: request.until_caught_up };
+        Ok(Response::new(follow.begin(self.host.stopping())))
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<api::GetSnapshotRequest>,
+    ) -> Result<Response<Self::GetSnapshotStream>, Status> {
+        let mut fields = Fields::default();
+        let program = fields.id("program_id", &request.into_inner().program_id);
+        let Some(program) = program else { return Err(fields.into_failure().into()) };
+        programme(&*self.host.engine().map_err(Failure::from)?, program)?;
+        let not_yet = "there is no snapshot of the programme; subscribe from position 1 instead";
+        Err(ApiError::new(Reason::NotYet, not_yet).into())
+    }
+}
+
+/// A log's end with the checkpoint of exactly that end.
+pub(super) struct Standing {
+    pub(super) head: LogCursor,
+    pub(super) rules: u32,
+    pub(super) checkpoint: String,
+}
+
+impl Standing {
+    /// Read until nothing was published between; a signature takes less time than a commit.
+    pub(super) fn of(engine: &Engine, programme: &Programme) -> Self {
+        loop {
+            let (head, rules) = end_of(&programme.published().state);
+            let checkpoint = engine.checkpoint(programme);
+            if end_of(&programme.published().state).0 == head {
+                return Self { head, rules, checkpoint };
+            }
+        }
+    }
+}
+
+fn end_of(state: &State) -> (LogCursor, u32) {
+    (LogCursor { epoch: state.epoch(), position: state.head() }, state.rules())
+}
+
+fn about_the_server(engine: &Engine) -> api::HelloResponse {
+    let limit = |limit: usize| u32::try_from(limit).expect("the limits of the format fit 32 bits");
+    api::HelloResponse {
+        min_protocol: PROTOCOL,
+        max_protocol: PROTOCOL,
+        rules: 0,
+        head: None,
+        checkpoint: String::new(),
+        limits: Some(api::Limits {
+            event_bytes: limit(limits::EVENT_BYTES),
+            push_events: limit(limits::PUSH_EVENTS),
+            push_bytes: limit(limits::PUSH_BYTES),
+            group_bytes: limit(limits::GROUP_BYTES),
+        }),
+        server_time: Some(timestamp(engine.clock().now())),
+        log_key: engine.log_key().to_vec(),
+        open_enrolment: engine.open_enrolment(),
+    }
+}
+
+/// A replica that verified more than there is has seen records that this log lost.
+fn compare(programme: &Programme, head: Position, verified: u64) {
+    if verified > head.get() {
+        tracing::error!(
+            program = %programme.id(), %head, verified,
+            "a replica holds verified records past the head: this log has lost acknowledged changes"
+        );
+    }
+}
+
+/// Why a stream cannot go on after a cursor, if it cannot.
+fn misplaced(state: &State, after: LogCursor) -> Option<Reason> {
+    let known = after.epoch.is_zero() || state.epochs().iter().any(|epoch| epoch.id == after.epoch);
+    let base = Base { epoch: after.epoch, position: after.position, seq: DeviceSeq::ZERO };
+    // Past the cut of a later epoch, what the caller holds is not what stands here.
+    if !known || state.clamp(&base) < after.position {
+        return Some(Reason::ForeignEpoch);
+    }
+    (after.position > state.head()).then_some(Reason::PositionAhead)
+}

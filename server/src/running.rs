@@ -1,0 +1,169 @@
+//! Starting and stopping: the store, the key, the engine, the address; and the same backwards.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use radslag_engine::clock::{Clock, SystemClock, SystemIds};
+use radslag_engine::engine::{Engine, Options};
+use radslag_log::EventLog;
+use radslag_log_sled::{OpenOptions, SledLog};
+use radslag_trust::keys::DeviceKey;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tonic::transport::server::TcpIncoming;
+
+use crate::config::Config;
+use crate::error::StartError;
+use crate::host::Host;
+use crate::log_key;
+use crate::rpc::{self, Health};
+
+/// How long calls that are under way at the end may take, and how long readers of the store may after that.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A server that answers calls. Dropping it stops it without waiting for anything; [`Running::shutdown`] is the orderly way.
+pub struct Running {
+    addr: SocketAddr,
+    engine: Arc<Engine>,
+    host: Arc<Host>,
+    health: Health,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
+    left: mpsc::Receiver<Infallible>,
+    store: Option<Arc<SledLog>>,
+}
+
+/// Opens the store in `config.data` and serves it on `config.listen`. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`StartError`] with what is so; its hint says what to do.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let for_opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = Arc::new(open_store(&for_opening)?);
+        let key = log_key::load_or_make(&for_opening.data, &SystemIds)?;
+        let engine = open_engine(&for_opening, Arc::clone(&store) as _, key, Arc::new(SystemClock))?;
+        Ok((store, engine))
+    });
+    let (store, engine) = opened.await.unwrap_or(Err(StartError::CutShort))?;
+    serve(&config, engine, Some(store)).await
+}
+
+/// Serves a store that is open already, such as one in memory. `config.data` is not touched.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn start_on(
+    config: Config,
+    log: Arc<dyn EventLog>,
+    log_key: DeviceKey,
+    clock: Arc<dyn Clock>,
+) -> Result<Running, StartError> {
+    let for_opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open_engine(&for_opening, log, log_key, clock));
+    let engine = opened.await.unwrap_or(Err(StartError::CutShort))?;
+    serve(&config, engine, None).await
+}
+
+fn open_store(config: &Config) -> Result<SledLog, StartError> {
+    log_key::make_data_dir(&config.data)
+        .map_err(|source| StartError::DataDir { dir: config.data.clone(), source })?;
+    let options = OpenOptions { cache_bytes: config.cache_mib.saturating_mul(1 << 20), ..OpenOptions::default() };
+    Ok(SledLog::open(&config.data, options)?)
+}
+
+fn open_engine(
+    config: &Config,
+    log: Arc<dyn EventLog>,
+    log_key: DeviceKey,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Engine>, StartError> {
+    let options = Options { open_enrolment: config.open_enrolment(), queue: config.queue, log_key };
+    let engine = Engine::open(log, clock, options)?;
+    for programme in engine.programmes() {
+        // Replicas pinned the key; checkpoints by another would look like a forged log.
+        if *programme.published().state.log_key() != engine.log_key() {
+            return Err(StartError::OtherLogKey { program: programme.id() });
+        }
+    }
+    Ok(Arc::new(engine))
+}
+
+async fn serve(config: &Config, engine: Arc<Engine>, store: Option<Arc<SledLog>>) -> Result<Running, StartError> {
+    let address = config.listen;
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressTaken { address },
+        _ => StartError::Address { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    let (stop, stopped) = watch::channel(false);
+    let (host, left) = Host::new(Arc::clone(&engine), stopped);
+    let host = Arc::new(host);
+    let (health, router) = rpc::router(&host).await;
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let mut stopping = host.stopping();
+    let served = tokio::spawn(async move {
+        let ended = router.serve_with_incoming_shutdown(incoming, async move { stopping.wait().await }).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "serving ended");
+        }
+    });
+    tracing::info!(%addr, open_enrolment = config.open_enrolment(), "serving");
+    Ok(Running { addr, engine, host, health, stop, served, left, store })
+}
+
+impl Running {
+    /// The address it listens on, with the port that was found where 0 was asked for.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The address as a client takes it: `http://127.0.0.1:7420`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The writer and the programmes.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Takes no more connections, ends the streams, answers what is under way, writes what is queued, and closes the store. Afterwards
+    /// the data directory and the port are free.
+    pub async fn shutdown(mut self) {
+        tracing::info!(addr = %self.addr, "shutting down");
+        self.health.stop().await;
+        self.stop.send_replace(true);
+        if tokio::time::timeout(GRACE, &mut self.served).await.is_err() {
+            tracing::warn!("a client does not let go of its connection; it is left behind");
+            self.served.abort();
+        }
+        let engine = Arc::clone(&self.engine);
+        let drained = tokio::task::spawn_blocking(move || engine.close()).await;
+        self.host.close();
+        if tokio::time::timeout(GRACE, self.left.recv()).await.is_err() {
+            tracing::warn!("a read of the store is still under way; the store closes when it ends");
+        }
+        let (engine, store) = (self.engine, self.store);
+        let closed = tokio::task::spawn_blocking(move || {
+            drop(engine);
+            close_store(store);
+        });
+        if drained.is_err() || closed.await.is_err() {
+            tracing::error!("the store was not closed in order; what was acknowledged is on disk");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn close_store(store: Option<Arc<SledLog>>) {
+    // Where somebody still holds it, it closes when they let go.
+    if let Some(Err(error)) = store.and_then(Arc::into_inner).map(SledLog::close) {
+        tracing::error!(%error, "the store did not note its end; what was acknowledged is on disk");
+    }
+}
