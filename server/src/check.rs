@@ -1,4 +1,4 @@
-//! `radslagd check`: verifies every log of a store that no server has open. Nothing is written to it.
+//! `radslagd check`: verifies every log of a store that no server has open. The logs are only read.
 
 use std::path::Path;
 

@@ -167,7 +167,13 @@ pub fn settle(
         listen: layers.pick("listen", flags.listen, from_file.listen, built_in.listen, &parsed)?,
         log: layers.pick("log", flags.log, from_file.log, built_in.log, &parsed)?,
         queue: layers.pick("queue", flags.queue, from_file.queue, built_in.queue, &parsed)?,
-        cache_mib: layers.pick("cache_mib", flags.cache_mib, from_file.cache_mib, built_in.cache_mib, &parsed)?,
+        cache_mib: layers.pick(
+            "cache_mib",
+            flags.cache_mib,
+            from_file.cache_mib,
+            built_in.cache_mib,
+            &parsed,
+        )?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
     layers.check("queue", within(config.queue, MOST_QUEUED))?;
@@ -182,7 +188,7 @@ fn read_file(path: &Path) -> Result<Settings, ConfigError> {
         .map_err(|source| ConfigError::Invalid { path: path.to_owned(), source: Box::new(source) })
 }
 
-fn within<T: PartialOrd + From<u8> + fmt::Display>(number: T, most: T) -> Result<(), String> {
+fn within<T: Copy + PartialOrd + From<u8> + fmt::Display>(number: T, most: T) -> Result<(), String> {
     if number < T::from(1) || number > most { Err(format!("it is not 1 to {most}")) } else { Ok(()) }
 }
 
@@ -343,7 +349,8 @@ mod tests {
 
     #[test]
     fn enrolment_is_open_on_loopback_only() {
-        let open = |listen: &str| Config { listen: listen.parse().unwrap(), ..Config::default() }.open_enrolment();
+        let open =
+            |listen: &str| Config { listen: listen.parse().unwrap(), ..Config::default() }.open_enrolment();
         assert!(open("127.0.0.1:7420") && open("[::1]:7420") && open("127.3.2.1:0"));
         assert!(!open("0.0.0.0:7420") && !open("[::]:7420") && !open("192.0.2.1:7420"));
     }

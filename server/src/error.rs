@@ -72,7 +72,8 @@ impl StartError {
             Self::LogKey(LogKeyError::TooOpen { .. }) => {
                 Some("make it yours alone with `chmod 600`, after asking who may have read it")
             }
-            Self::LogKey(LogKeyError::Malformed { .. } | LogKeyError::Io { .. }) | Self::OtherLogKey { .. } => Some(
+            Self::LogKey(LogKeyError::Malformed { .. } | LogKeyError::Io { .. })
+            | Self::OtherLogKey { .. } => Some(
                 "put back the log.key that belongs to this data directory: replicas trust no checkpoint signed by another",
             ),
             Self::Store(error) => error.help(),

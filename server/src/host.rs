@@ -32,7 +32,10 @@ pub(crate) struct Host {
 
 impl Host {
     /// A host, and the receiver that ends when all leases are let go.
-    pub(crate) fn new(engine: Arc<Engine>, stop: watch::Receiver<bool>) -> (Self, mpsc::Receiver<Infallible>) {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        stop: watch::Receiver<bool>,
+    ) -> (Self, mpsc::Receiver<Infallible>) {
         let (held, left) = mpsc::channel(1);
         let lease = Lease { engine, _held: held };
         (Self { engine: RwLock::new(Some(lease)), stop }, left)

@@ -47,9 +47,9 @@ pub(crate) fn load_or_make(data: &Path, ids: &dyn IdSource) -> Result<DeviceKey,
     let io = |source| LogKeyError::Io { path: path.clone(), source };
     match fs::read(&path) {
         Ok(bytes) => {
-            check_mode(&path).map_err(io)?.map_or(Ok(()), |mode| {
-                Err(LogKeyError::TooOpen { path: path.clone(), mode })
-            })?;
+            check_mode(&path)
+                .map_err(io)?
+                .map_or(Ok(()), |mode| Err(LogKeyError::TooOpen { path: path.clone(), mode }))?;
             let seed = parse(&bytes).ok_or_else(|| LogKeyError::Malformed { path: path.clone() })?;
             Ok(DeviceKey::from_seed(seed))
         }

@@ -72,7 +72,8 @@ pub async fn start_on(
 fn open_store(config: &Config) -> Result<SledLog, StartError> {
     log_key::make_data_dir(&config.data)
         .map_err(|source| StartError::DataDir { dir: config.data.clone(), source })?;
-    let options = OpenOptions { cache_bytes: config.cache_mib.saturating_mul(1 << 20), ..OpenOptions::default() };
+    let options =
+        OpenOptions { cache_bytes: config.cache_mib.saturating_mul(1 << 20), ..OpenOptions::default() };
     Ok(SledLog::open(&config.data, options)?)
 }
 
@@ -93,7 +94,11 @@ fn open_engine(
     Ok(Arc::new(engine))
 }
 
-async fn serve(config: &Config, engine: Arc<Engine>, store: Option<Arc<SledLog>>) -> Result<Running, StartError> {
+async fn serve(
+    config: &Config,
+    engine: Arc<Engine>,
+    store: Option<Arc<SledLog>>,
+) -> Result<Running, StartError> {
     let address = config.listen;
     let refused = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressTaken { address },

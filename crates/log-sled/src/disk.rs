@@ -16,6 +16,9 @@ use crate::pieces::{self, Joining};
 const LINGERING: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
+/// A stem, and what is stored under it.
+pub(crate) type Blob = (Vec<u8>, Vec<u8>);
+
 /// sled, and the handle that its file is synced through.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -59,10 +62,7 @@ impl Disk {
     }
 
     /// All that is sealed under stems with a prefix, ascending.
-    pub(crate) fn sealed(
-        &self,
-        prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), LogError>> + use<> {
+    pub(crate) fn sealed(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Blob, LogError>> + use<> {
         self.blobs(prefix.to_vec(), prefix).map(|blob| {
             let (stem, sealed) = blob?;
             let bytes = pieces::unseal(&stem, &sealed)?.to_vec();
@@ -142,7 +142,7 @@ impl Blobs {
         }
     }
 
-    fn next_blob(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, LogError> {
+    fn next_blob(&mut self) -> Result<Option<Blob>, LogError> {
         let Some((key, value)) = self.next_piece()? else { return Ok(None) };
         let mut joining = Joining::begin(&key, &value)?;
         while !joining.is_whole() {
@@ -154,7 +154,7 @@ impl Blobs {
 }
 
 impl Iterator for Blobs {
-    type Item = Result<(Vec<u8>, Vec<u8>), LogError>;
+    type Item = Result<Blob, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = match self.failed.take() {

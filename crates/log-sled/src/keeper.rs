@@ -24,6 +24,12 @@ pub(crate) struct Standing {
     pub(crate) root: Digest,
 }
 
+impl Standing {
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { position: Position::new(self.head.position), root: self.root }
+    }
+}
+
 /// What the store and its keeper share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -75,11 +81,7 @@ impl Shared {
 
     pub(crate) fn marks(&self) -> Marks {
         let heads = self.heads.read().unwrap_or_else(PoisonError::into_inner);
-        let mark = |standing: &Standing| Mark {
-            position: Position::new(standing.head.position),
-            root: standing.root,
-        };
-        heads.iter().map(|(program, standing)| (*program, mark(standing))).collect()
+        heads.iter().map(|(program, standing)| (*program, standing.mark())).collect()
     }
 
     /// Ends writing for good. The first reason stands.

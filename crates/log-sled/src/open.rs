@@ -154,8 +154,6 @@ fn note(
     heads: &BTreeMap<ProgramId, Standing>,
     marks: Option<&Marks>,
 ) -> Result<(), LogError> {
-    let mark =
-        |standing: &Standing| Mark { position: Position::new(standing.head.position), root: standing.root };
-    let found: Marks = heads.iter().map(|(program, standing)| (*program, mark(standing))).collect();
+    let found: Marks = heads.iter().map(|(program, standing)| (*program, standing.mark())).collect();
     if marks == Some(&found) { Ok(()) } else { acknowledged.write(&found) }
 }

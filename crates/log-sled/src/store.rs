@@ -11,7 +11,7 @@ use radslag_core::value::Slot;
 use radslag_log::{Commit, EventLog, LogError, ReadLimit, RowKind, check};
 use radslag_proto::log::v1;
 
-use crate::disk::Disk;
+use crate::disk::{Blob, Disk};
 use crate::keeper::{Keeper, Shared, Standing};
 use crate::open::{self, OpenOptions, Opened};
 use crate::{batch, format, page};
@@ -160,7 +160,7 @@ impl EventLog for SledLog {
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         let _turn = self.turn();
-        let numbered = |(stem, bytes): (Vec<u8>, Vec<u8>)| {
+        let numbered = |(stem, bytes): Blob| {
             let number = format::number_of(&stem)
                 .ok_or_else(|| format::damaged(&stem, "the key of a row is too short"))?;
             Ok((number, bytes))

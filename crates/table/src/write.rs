@@ -138,6 +138,8 @@ struct Writer<'a> {
     blanks: BTreeMap<usize, Vec<usize>>,
     /// The blank lines after all of them.
     blanks_at_end: Vec<usize>,
+    /// What added lines end with.
+    dominant: Ending,
     lines: Vec<(String, Ending)>,
 }
 
@@ -159,7 +161,8 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        Self { layout, blanks, blanks_at_end: waiting, lines: Vec::new() }
+        let dominant = layout.dominant_ending();
+        Self { layout, blanks, blanks_at_end: waiting, dominant, lines: Vec::new() }
     }
 
     /// Adds a line; `source` is the index of the line whose ending and blank lines it has.
@@ -169,7 +172,7 @@ impl<'a> Writer<'a> {
             self.put_blanks(&blanks);
         }
         let form = source.and_then(|at| self.layout.lines.get(at));
-        let ending = form.map_or_else(|| self.layout.dominant_ending(), |form| form.ending);
+        let ending = form.map_or(self.dominant, |form| form.ending);
         self.lines.push((text, ending));
     }
 
@@ -197,14 +200,13 @@ impl<'a> Writer<'a> {
     /// The file ends with or without a newline as it did, whichever line is now the last; every other line ends.
     fn settle_endings(&mut self) {
         let open = self.layout.lines.last().is_some_and(|line| line.ending == Ending::Open);
-        let dominant = self.layout.dominant_ending();
         let last = self.lines.len().saturating_sub(1);
         for (at, (text, ending)) in self.lines.iter_mut().enumerate() {
             // A blank line without a byte is no line unless it ends.
             if at == last && open && !text.is_empty() {
                 *ending = Ending::Open;
             } else if *ending == Ending::Open {
-                *ending = dominant;
+                *ending = self.dominant;
             }
         }
     }

@@ -150,9 +150,12 @@ fn list_history(
 ) -> Answer<api::ListHistoryResponse> {
     let paged = Paged::read(engine, "ListHistory", program, entity, token)?;
     if paged.reading.state.entity(entity).is_none() {
-        return Err(ApiError::new(Reason::EntityNotFound, format!("there is no entity {entity} in the programme"))
-            .with_resource("entity", entity.to_string())
-            .into());
+        return Err(ApiError::new(
+            Reason::EntityNotFound,
+            format!("there is no entity {entity} in the programme"),
+        )
+        .with_resource("entity", entity.to_string())
+        .into());
     }
     let mut state = State::new(program, Keep::Sides);
     let mut found = Vec::new();
@@ -179,11 +182,16 @@ fn list_history(
     }
     let given = u64::try_from(changes.len()).unwrap_or(u64::MAX);
     let next_page_token = paged.next(paged.after.saturating_add(given), changes.len() < found.len());
-    Ok(api::ListHistoryResponse { changes: changes.into_items(), next_page_token, basis: Some(basis(&paged.reading)) })
+    Ok(api::ListHistoryResponse {
+        changes: changes.into_items(),
+        next_page_token,
+        basis: Some(basis(&paged.reading)),
+    })
 }
 
 fn field_change(shape: &Shape<'_>, change: &FieldChange) -> api::FieldChange {
-    let shown = |content: &Option<_>| content.as_ref().and_then(|content| shape.content(change.field, content));
+    let shown =
+        |content: &Option<_>| content.as_ref().and_then(|content| shape.content(change.field, content));
     api::FieldChange {
         event_id: change.event.to_string(),
         position: change.position.get(),
@@ -268,7 +276,11 @@ fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> An
         lines.push(log_line(&shape, &read_record(stored)?));
     }
     let next_page_token = paged.next(last, last < paged.head().get());
-    Ok(api::ListLogResponse { lines: lines.into_items(), next_page_token, basis: Some(basis(&paged.reading)) })
+    Ok(api::ListLogResponse {
+        lines: lines.into_items(),
+        next_page_token,
+        basis: Some(basis(&paged.reading)),
+    })
 }
 
 fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {

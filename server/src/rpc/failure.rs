@@ -40,7 +40,10 @@ impl From<EngineError> for Failure {
             EngineError::QueueFull => ApiError::new(Reason::QueueFull, said),
             EngineError::WritesStopped { reason } => {
                 tracing::error!(reason, "a push was turned away: writes have stopped");
-                ApiError::new(Reason::WritesStopped, "the server has stopped writing; it still answers what is asked")
+                ApiError::new(
+                    Reason::WritesStopped,
+                    "the server has stopped writing; it still answers what is asked",
+                )
             }
             EngineError::PositionAhead { asked, head } => ApiError::new(Reason::PositionAhead, said)
                 .with_metadata("position", asked.to_string())
@@ -93,7 +96,10 @@ mod tests {
             (EngineError::CreationDenied("it is".to_owned()), Reason::CreationDenied),
             (EngineError::QueueFull, Reason::QueueFull),
             (EngineError::WritesStopped { reason: String::new() }, Reason::WritesStopped),
-            (EngineError::PositionAhead { asked: Position::new(9), head: Position::new(7) }, Reason::PositionAhead),
+            (
+                EngineError::PositionAhead { asked: Position::new(9), head: Position::new(7) },
+                Reason::PositionAhead,
+            ),
             (EngineError::Damaged(String::new()), Reason::LogDamaged),
             (EngineError::ShuttingDown, Reason::ShuttingDown),
         ];

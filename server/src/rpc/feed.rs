@@ -104,7 +104,8 @@ impl Follow {
                 break standing;
             }
         };
-        let frame = api::CaughtUp { head: Some(encode_cursor(&caught_up.head)), checkpoint: caught_up.checkpoint };
+        let frame =
+            api::CaughtUp { head: Some(encode_cursor(&caught_up.head)), checkpoint: caught_up.checkpoint };
         send(sender, Frame::CaughtUp(frame)).await?;
         if self.until_caught_up {
             return Ok(());
@@ -115,9 +116,12 @@ impl Follow {
                 () = sender.closed() => return Err(End::Done),
             };
             match news {
-                Ok(Ok(())) => cursor = self.send_up_to(cursor, *heads.borrow_and_update(), sender).await?,
-                // The programme lives as long as this does.
-                Ok(Err(_)) => return Err(EngineError::ShuttingDown).map_err(|error| End::Failed(error.into())),
+                Ok(Ok(())) => {
+                    let head = *heads.borrow_and_update();
+                    cursor = self.send_up_to(cursor, head, sender).await?;
+                }
+                // Only a server that is going down lets go of a programme.
+                Ok(Err(_)) => return Err(End::Failed(EngineError::ShuttingDown.into())),
                 Err(_) => send(sender, Frame::Heartbeat(self.heartbeat(cursor))).await?,
             }
         }
@@ -129,7 +133,12 @@ impl Follow {
     }
 
     /// Sends the records after `cursor` up to `head`; gives the last one sent.
-    async fn send_up_to(&self, mut cursor: Position, head: Position, sender: &Sender) -> Result<Position, End> {
+    async fn send_up_to(
+        &self,
+        mut cursor: Position,
+        head: Position,
+        sender: &Sender,
+    ) -> Result<Position, End> {
         while cursor < head {
             let frame = self.read(cursor, head).await?;
             let last = frame.records.last().and_then(|frame| frame.record.as_ref());
@@ -146,7 +155,8 @@ impl Follow {
     async fn read(&self, after: Position, head: Position) -> Answer<api::Events> {
         let engine = self.engine.clone();
         let program = self.programme.id();
-        let read = tokio::task::spawn_blocking(move || frame::read(engine.log().as_ref(), program, after, head));
+        let read =
+            tokio::task::spawn_blocking(move || frame::read(engine.log().as_ref(), program, after, head));
         Ok(read.await.map_err(|_| EngineError::ShuttingDown)??)
     }
 }

@@ -36,7 +36,9 @@ impl Api {
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         let bundle = fields.bundle(bundle);
-        let (Some(request_id), Some(bundle)) = (request_id, bundle) else { return Err(fields.into_failure()) };
+        let (Some(request_id), Some(bundle)) = (request_id, bundle) else {
+            return Err(fields.into_failure());
+        };
         if !request_id.is_empty() {
             tracing::Span::current().record("request_id", request_id);
         }

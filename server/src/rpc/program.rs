@@ -22,7 +22,9 @@ impl ProgramService for Api {
     ) -> Result<Response<api::ListProgramsResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
-        let Some(size) = fields.page_size(request.page_size) else { return Err(fields.into_failure().into()) };
+        let Some(size) = fields.page_size(request.page_size) else {
+            return Err(fields.into_failure().into());
+        };
         let answer = self.reading(move |engine| list(engine, size, &request.page_token)).await?;
         Ok(Response::new(answer))
     }
@@ -49,7 +51,8 @@ impl ProgramService for Api {
 
 /// Programmes come and titles change between two pages, so a page goes on after a programme, not after a number of them.
 fn list(engine: &Engine, size: usize, token: &str) -> Answer<api::ListProgramsResponse> {
-    let question = Question::new("ListPrograms", ProgramId::default(), EntityId::default(), EpochId::default());
+    let question =
+        Question::new("ListPrograms", ProgramId::default(), EntityId::default(), EpochId::default());
     let token = Token::decode(token, question)?;
     let mut all: Vec<(ProgramId, api::ProgramSummary)> = engine
         .programmes()
@@ -84,5 +87,8 @@ fn list(engine: &Engine, size: usize, token: &str) -> Answer<api::ListProgramsRe
     }
     let next = last.filter(|_| rest.peek().is_some());
     let next = next.map(|id| Token { position: Position::ZERO, after: id.uuid().as_u128() }.encode(question));
-    Ok(api::ListProgramsResponse { programs: programs.into_items(), next_page_token: next.unwrap_or_default() })
+    Ok(api::ListProgramsResponse {
+        programs: programs.into_items(),
+        next_page_token: next.unwrap_or_default(),
+    })
 }

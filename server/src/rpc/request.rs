@@ -75,7 +75,9 @@ impl Fields {
     fn recorded(&mut self, path: &str, as_of: &api::AsOf) -> Option<Recorded> {
         match &as_of.recorded {
             None => Some(Recorded::Head),
-            Some(api::as_of::Recorded::Position(position)) => Some(Recorded::Position(Position::new(*position))),
+            Some(api::as_of::Recorded::Position(position)) => {
+                Some(Recorded::Position(Position::new(*position)))
+            }
             Some(api::as_of::Recorded::Instant(timestamp)) => {
                 let read = instant(timestamp).map_err(|error| error.within(&format!("{path}.instant")));
                 self.note(read).map(Recorded::Instant)

@@ -11,7 +11,9 @@ use radslag_core::register::{Content, Write};
 use radslag_core::state::State;
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
-use radslag_core::view::{self, ActivityView, AreaView, FieldValue, PartyView, SubgoalView, VIEW_VERSION, Weight};
+use radslag_core::view::{
+    self, ActivityView, AreaView, FieldValue, PartyView, SubgoalView, VIEW_VERSION, Weight,
+};
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::field::{field_to_wire, party_kind_to_wire};
@@ -41,7 +43,7 @@ pub(super) fn basis(reading: &Reading) -> api::Basis {
 
 /// The number of a field in messages.
 pub(super) fn field(key: FieldKey) -> i32 {
-    event::Field::from(field_to_wire(key)).into()
+    field_to_wire(key).into()
 }
 
 impl<'a> Shape<'a> {

@@ -27,7 +27,10 @@ impl SyncService for Api {
     type SubscribeStream = feed::Frames;
     type GetSnapshotStream = Pin<Box<dyn Stream<Item = Result<api::GetSnapshotResponse, Status>> + Send>>;
 
-    async fn hello(&self, request: Request<api::HelloRequest>) -> Result<Response<api::HelloResponse>, Status> {
+    async fn hello(
+        &self,
+        request: Request<api::HelloRequest>,
+    ) -> Result<Response<api::HelloResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let program = fields.optional_id("program_id", &request.program_id);

@@ -225,3 +225,25 @@ fn the_histories_have_everything_in_them() {
         assert!(seen.contains(wanted), "no history has {wanted:?}; they have {seen:?}");
     }
 }
+
+#[test]
+fn zz_debug() {
+    let town = history(&[42976119078, 221487338539620, 1981714772318863939, 7268897927803484035]);
+    for r in &town.log[17..] {
+        match &r.entry {
+            Entry::Rejected(f) => println!("{} REJ {}", r.position, f.reason),
+            Entry::Accepted { body, facts } => println!("{} {} dev {} seq {} base {:?}/{}/{} on {:?} applies {:?} rec {} first {:?} eq {:?}\n    {:?}",
+                r.position, body.event_id, body.device_id.short(), body.device_seq, body.base.epoch.short(), body.base.position, body.base.seq, body.effective_on, facts.applies_on, facts.recorded_on, facts.first, facts.equal_to, body.change),
+        }
+    }
+    let full = folded(town.state.program_id(), Keep::Everything, &town.log);
+    let today = town.state.today().unwrap();
+    for (id, e) in full.entities() { for (f, r) in &e.fields {
+        let few = town.state.register(id, *f).unwrap();
+        if few.in_conflict(today, full.epochs()) != r.in_conflict(today, full.epochs()) {
+            println!("{id} {f:?} today {today}");
+            for w in r.writes() { println!("  full {} pos {} date {} class {}", w.event, w.position, w.date, w.class.short()); }
+            for w in few.writes() { println!("  few {} pos {} date {} class {}", w.event, w.position, w.date, w.class.short()); }
+        }
+    }}
+}

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use radslag_core::command::{Draft, expectations};
 use radslag_core::event::{Base, Change, EventBody, Expectation, NewValue, PartyKind, Standing};
 use radslag_core::field::FieldKey;
@@ -46,9 +47,14 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(any::<u64>(), 1..90)
 }
 
-/// How each law is tried. A history that breaks one is written down as a test of its own, not in a file of seeds.
+/// How each law is tried: with the same histories every time, or with as many new ones as `PROPTEST_CASES` says. A
+/// history that breaks a law is written down as a test of its own, not in a file of seeds.
 pub(crate) fn tries(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
+    let (cases, rng_seed) = match std::env::var("PROPTEST_CASES").map(|cases| cases.parse()) {
+        Ok(Ok(more)) => (more, RngSeed::Random),
+        _ => (cases, RngSeed::Fixed(286)),
+    };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
 /// What happened when these steps were taken.

@@ -367,11 +367,6 @@ impl Town {
         sides.iter().map(|side| side.event).collect()
     }
 
-    pub(crate) fn sides_at(&self, entity: EntityId, field: FieldKey, day: CivilDate) -> Vec<EventId> {
-        let register = self.state.register(entity, field).unwrap();
-        register.sides_at(day, self.state.epochs()).iter().map(|side| side.event).collect()
-    }
-
     pub(crate) fn shown(&self, entity: EntityId, field: FieldKey, day: CivilDate) -> Option<EventId> {
         self.state.shown(entity, field, day).map(|write| write.event)
     }

@@ -10,6 +10,8 @@ use radslag_log_sled::{OpenOptions, SledLog};
 use radslag_proto::log::v1;
 use tempfile::TempDir;
 
+use crate::damage::sled_in;
+
 /// Opens a store as tests do.
 pub(crate) fn open(dir: &Path) -> SledLog {
     SledLog::open(dir, OpenOptions::default()).expect("the store opens")
@@ -109,7 +111,7 @@ fn sled_never_holds_a_value_over_4_kib_nor_a_file_that_it_does_not_sync() {
     }
     log.close().expect("the store closes");
     assert_eq!(fs::read_dir(dir.path().join("blobs")).expect("sled makes the folder").count(), 0);
-    let db = sled::open(dir.path()).expect("sled opens");
+    let db = sled_in(dir.path());
     assert!(db.iter().values().all(|value| value.expect("sled reads").len() <= 4096));
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use radslag_core::id::Position;
 use radslag_core::value::Slot;
@@ -29,9 +31,21 @@ fn store() -> TempDir {
     dir
 }
 
+/// Opens sled itself. Its threads may hold its lock a moment longer than the store that was dropped.
+pub(crate) fn sled_in(dir: &Path) -> sled::Db {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match sled::open(dir) {
+            Ok(db) => return db,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        thread::yield_now();
+    }
+}
+
 /// Changes one stored value behind the store's back.
 fn tamper(dir: &Path, key: &[u8], change: impl Fn(&mut Vec<u8>)) {
-    let db = sled::open(dir).expect("sled opens");
+    let db = sled_in(dir);
     let mut value = db.get(key).expect("sled reads").expect("there is such a key").to_vec();
     change(&mut value);
     db.insert(key, value).expect("sled writes");
@@ -39,7 +53,7 @@ fn tamper(dir: &Path, key: &[u8], change: impl Fn(&mut Vec<u8>)) {
 }
 
 fn remove(dir: &Path, key: &[u8]) {
-    let db = sled::open(dir).expect("sled opens");
+    let db = sled_in(dir);
     db.remove(key).expect("sled writes").expect("there is such a key");
     db.flush().expect("sled flushes");
 }

@@ -1,5 +1,11 @@
 //! The store against the contract, against damage, against a kill, and against a power cut.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a child speaks to its parent, a skipped test to its reader"
+)]
+
 mod child;
 mod contract;
 mod damage;

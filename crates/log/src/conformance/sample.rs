@@ -109,7 +109,7 @@ pub fn assert_stands(log: &dyn EventLog, append: &Append) {
         let at = Position::new(stored.record.position);
         let limit = ReadLimit { records: 1, bytes: 0 };
         let read = log.read(program, at, limit).expect("a record can be read");
-        assert_eq!(read, [stored.record.clone()], "position {at}");
+        assert_eq!(read, std::slice::from_ref(&stored.record), "position {at}");
         let mut values = stored.values.clone();
         values.sort_by_key(|value| value.slot);
         assert_eq!(log.values(program, at).expect("values can be read"), values, "values of {at}");

@@ -1,0 +1,587 @@
+//! The command line, as `--help` shows it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ui::{Format, Lang};
+
+/// One development programme, kept together by several municipalities.
+#[derive(Parser, Debug)]
+#[command(name = "radslag", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Table for people or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Swedish or English (default: the locale's)
+    #[arg(long, global = true, value_enum)]
+    pub lang: Option<Lang>,
+    /// The replica's folder (default: this folder or the nearest one above it)
+    #[arg(long, global = true, env = "RADSLAG_REPLICA", value_name = "DIR")]
+    pub replica: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// The main job, live, on this machine: server, two municipalities, a conflict, its resolution, the past
+    #[command(after_help = "Example: radslag quickstart --no-serve")]
+    Quickstart(Quickstart),
+    /// Begin a programme, or list a server's
+    #[command(subcommand)]
+    Program(Program),
+    /// Make a replica for one organisation and enrol it
+    #[command(after_help = "Example: radslag init --server http://127.0.0.1:7420 --program ID --org haninge --member \"Håkan\" haninge/")]
+    Init(Init),
+    /// Fetch and verify what is new
+    Pull,
+    /// Hand in what is queued
+    Push,
+    /// Pull, push, and pull again
+    Sync,
+    /// Where this replica stands: position, outbox, conflicts
+    Status,
+    /// Who this replica is
+    Whoami,
+    /// The programme, now or as of a point in time
+    #[command(after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows")]
+    Show(Show),
+    /// Change an activity
+    #[command(after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"")]
+    Edit(Edit),
+    /// Areas: add, edit, move, retire, restore, show
+    #[command(subcommand)]
+    Area(AreaCommand),
+    /// Sub-goals: add, edit, move, retire, restore, show
+    #[command(subcommand)]
+    Subgoal(SubgoalCommand),
+    /// Activities: add, edit, move, retire, restore, show
+    #[command(subcommand)]
+    Activity(ActivityCommand),
+    /// Parties: add, edit, retire, restore, show
+    #[command(subcommand)]
+    Party(PartyCommand),
+    /// Set back what one event changed
+    #[command(after_help = "Example: radslag undo 3f2a91bc --reason \"fel rad\"")]
+    Undo(Undo),
+    /// Every change of one entry: before, after, who, when, why
+    #[command(after_help = "Example: radslag history \"Nyckeltalsdagen\"")]
+    History(Named),
+    /// Every field with its last author
+    #[command(after_help = "Example: radslag blame --as-of yesterday")]
+    Blame(Blame),
+    /// What changed between two points in time
+    #[command(after_help = "Examples: radslag diff 2019-04-10\n          radslag diff @12 @40")]
+    Diff(Diff),
+    /// The records of the log
+    Log(Log),
+    /// Where municipalities disagree
+    Conflicts(Conflicts),
+    /// Settle a conflict
+    #[command(after_help = "Examples: radslag resolve 5d0c1a77 --take haninge\n          radslag resolve 5d0c1a77 --value \"60 000 kr\"")]
+    Resolve(Resolve),
+    /// Own changes that wait, and those that will not land
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// Import a table
+    #[command(after_help = "Example: radslag import samples/sodertorn-2019.tsv")]
+    Import(Import),
+    /// Write the programme as a table, now or as of a point in time
+    #[command(after_help = "Example: radslag export --as-of 2019-04-10 --to before.tsv")]
+    Export(Export),
+    /// Check the whole local log: signatures, sequences, rules, Merkle root
+    Verify(Verify),
+    /// (not yet) Copy another replica
+    #[command(hide = true)]
+    Clone(Later),
+    /// (not yet) Follow changes as they come
+    #[command(hide = true)]
+    Watch(Later),
+    /// (not yet) Named points in time
+    #[command(hide = true)]
+    Baseline(Later),
+    /// (not yet) Write one change with its proof to a file
+    #[command(hide = true)]
+    Prove(Later),
+    /// (not yet) Check such a file
+    #[command(hide = true, name = "check-proof")]
+    CheckProof(Later),
+    /// (not yet) Members
+    #[command(hide = true)]
+    Member(Later),
+    /// (not yet) Roles
+    #[command(hide = true)]
+    Role(Later),
+    /// (not yet) Devices
+    #[command(hide = true)]
+    Device(Later),
+    /// (not yet) Invitations
+    #[command(hide = true)]
+    Invite(Later),
+}
+
+/// Whatever follows a command that is not there yet.
+#[derive(Args, Debug)]
+pub struct Later {
+    /// Ignored
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// `quickstart`.
+#[derive(Args, Debug)]
+pub struct Quickstart {
+    /// End after the tour instead of serving on
+    #[arg(long)]
+    pub no_serve: bool,
+    /// Where the server and the two replicas keep their data
+    #[arg(long, value_name = "DIR", default_value = "radslag-data")]
+    pub data: PathBuf,
+}
+
+/// `program`.
+#[derive(Subcommand, Debug)]
+pub enum Program {
+    /// Begin a programme on a server, empty or from a table
+    #[command(after_help = "Example: radslag program create --server http://127.0.0.1:7420 --import samples/sodertorn-2019.tsv")]
+    Create(ProgramCreate),
+    /// The programmes of a server
+    List {
+        /// The server's address
+        #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
+        server: String,
+    },
+    /// (not yet) One programme of a server
+    #[command(hide = true)]
+    Show(Later),
+}
+
+/// `program create`.
+#[derive(Args, Debug)]
+pub struct ProgramCreate {
+    /// The server's address
+    #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
+    pub server: String,
+    /// A table to begin with
+    #[arg(long, value_name = "FILE")]
+    pub import: Option<PathBuf>,
+    /// The programme's title (default: the table's)
+    #[arg(long)]
+    pub title: Option<String>,
+    /// The organisation that begins it
+    #[arg(long, default_value = "kansli")]
+    pub org: String,
+    /// Your name (default: the login name)
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
+    /// Where the creating replica and its key are kept (default: a folder under $RADSLAG_HOME)
+    pub dir: Option<PathBuf>,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The server's address
+    #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
+    pub server: String,
+    /// The programme's id
+    #[arg(long, value_name = "ID")]
+    pub program: String,
+    /// The organisation's short name: a-z, 0-9 and -
+    #[arg(long)]
+    pub org: String,
+    /// Your name
+    #[arg(long, value_name = "NAME")]
+    pub member: String,
+    /// (not yet) An invitation's code
+    #[arg(long, hide = true)]
+    pub invite: Option<String>,
+    /// The replica's folder
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// `show`.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// (not yet) What applies on a day
+    #[arg(long, hide = true)]
+    pub effective: Option<String>,
+    /// Only this area
+    #[arg(long, value_name = "AREA")]
+    pub area: Option<String>,
+    /// (not yet) Only what an organisation is responsible for
+    #[arg(long, hide = true)]
+    pub org: Option<String>,
+    /// (not yet) Only what is mine
+    #[arg(long, hide = true)]
+    pub mine: bool,
+    /// (not yet) On an earlier answer's basis
+    #[arg(long, hide = true)]
+    pub basis: Option<String>,
+    /// One row an activity
+    #[arg(long)]
+    pub rows: bool,
+}
+
+/// What an edit says beside the fields.
+#[derive(Args, Debug, Default, Clone)]
+pub struct Why {
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which decision: its registry number
+    #[arg(long, value_name = "NUMBER")]
+    pub decision: Option<String>,
+    /// (not yet) From which day it applies
+    #[arg(long, hide = true, value_name = "DATE")]
+    pub effective: Option<String>,
+}
+
+/// The fields of an activity.
+#[derive(Args, Debug, Default)]
+pub struct ActivityFields {
+    /// When: Löpande, våren, 10-apr, v. 12
+    #[arg(long)]
+    pub time: Option<String>,
+    /// What it costs: 50000, 50 000 kr, 2 mnkr
+    #[arg(long)]
+    pub cost: Option<String>,
+    /// Comment
+    #[arg(long)]
+    pub comment: Option<String>,
+    /// Make a party responsible (repeatable)
+    #[arg(long, value_name = "PARTY")]
+    pub assign: Vec<String>,
+    /// Which party leads
+    #[arg(long, value_name = "PARTY")]
+    pub lead: Option<String>,
+}
+
+/// `edit`.
+#[derive(Args, Debug)]
+pub struct Edit {
+    /// The activity: its title or the beginning of it, or digits of its id
+    pub activity: String,
+    /// A new title
+    #[arg(long)]
+    pub title: Option<String>,
+    /// The other fields
+    #[command(flatten)]
+    pub fields: ActivityFields,
+    /// Make a party no longer responsible (repeatable)
+    #[arg(long, value_name = "PARTY")]
+    pub unassign: Vec<String>,
+    /// Empty a field: time, cost, comment, lead (repeatable)
+    #[arg(long, value_name = "FIELD")]
+    pub clear: Vec<String>,
+    /// Land only if nobody has changed these fields meanwhile
+    #[arg(long)]
+    pub strict: bool,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// Something that is named.
+#[derive(Args, Debug)]
+pub struct Named {
+    /// Its title or the beginning of it, or digits of its id
+    pub name: String,
+}
+
+/// `retire` and `restore`.
+#[derive(Args, Debug)]
+pub struct NamedWhy {
+    /// Its title or the beginning of it, or digits of its id
+    pub name: String,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// Where among its siblings something goes.
+#[derive(Args, Debug)]
+pub struct MoveTo {
+    /// Its title or the beginning of it, or digits of its id
+    pub name: String,
+    /// What it shall stand in (default: where it stands)
+    #[arg(long, value_name = "PARENT")]
+    pub to: Option<String>,
+    /// Before this sibling
+    #[arg(long, value_name = "SIBLING", conflicts_with = "after")]
+    pub before: Option<String>,
+    /// After this sibling
+    #[arg(long, value_name = "SIBLING")]
+    pub after: Option<String>,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// `area`.
+#[derive(Subcommand, Debug)]
+pub enum AreaCommand {
+    /// Add an area
+    #[command(after_help = "Example: radslag area add --title Bostäder --goal \"Fler bostäder\"")]
+    Add {
+        /// Its name
+        #[arg(long)]
+        title: String,
+        /// Its main goal
+        #[arg(long)]
+        goal: Option<String>,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Change name or main goal
+    Edit {
+        /// Which
+        name: String,
+        /// A new name
+        #[arg(long)]
+        title: Option<String>,
+        /// A new main goal; empty text removes it
+        #[arg(long)]
+        goal: Option<String>,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Move it among the areas
+    Move(MoveTo),
+    /// Take it out of the programme; nothing is deleted
+    Retire(NamedWhy),
+    /// Bring it back
+    Restore(NamedWhy),
+    /// Show it
+    Show(Named),
+}
+
+/// `subgoal`.
+#[derive(Subcommand, Debug)]
+pub enum SubgoalCommand {
+    /// Add a sub-goal
+    Add {
+        /// The area it stands in
+        #[arg(long)]
+        area: String,
+        /// What it says
+        #[arg(long)]
+        title: String,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Change its text
+    Edit {
+        /// Which
+        name: String,
+        /// A new text
+        #[arg(long)]
+        title: String,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Move it, also to another area
+    Move(MoveTo),
+    /// Take it out of the programme; nothing is deleted
+    Retire(NamedWhy),
+    /// Bring it back
+    Restore(NamedWhy),
+    /// Show it
+    Show(Named),
+}
+
+/// `activity`.
+#[derive(Subcommand, Debug)]
+pub enum ActivityCommand {
+    /// Add an activity
+    #[command(after_help = "Example: radslag activity add --subgoal \"Samordnat agerande\" --title \"Gemensam upphandling\" --cost 20000")]
+    Add {
+        /// The sub-goal it stands in
+        #[arg(long)]
+        subgoal: String,
+        /// What is done
+        #[arg(long)]
+        title: String,
+        /// The other fields
+        #[command(flatten)]
+        fields: ActivityFields,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Change it: the same as radslag edit
+    Edit(Edit),
+    /// Move it, also to another sub-goal
+    Move(MoveTo),
+    /// Take it out of the programme; nothing is deleted
+    Retire(NamedWhy),
+    /// Bring it back
+    Restore(NamedWhy),
+    /// Show it
+    Show(Named),
+}
+
+/// `party`.
+#[derive(Subcommand, Debug)]
+pub enum PartyCommand {
+    /// Add a party
+    Add {
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// municipality, collective, organisation, network, role-group, project or person
+        #[arg(long, default_value = "organisation")]
+        kind: String,
+        /// The organisation that a person belongs to
+        #[arg(long)]
+        organisation: Option<String>,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Rename it: one change, wherever it is named
+    Edit {
+        /// Which
+        party: String,
+        /// A new name
+        #[arg(long)]
+        name: Option<String>,
+        /// The organisation that a person belongs to; empty text removes it
+        #[arg(long)]
+        organisation: Option<String>,
+        /// Why and by which decision
+        #[command(flatten)]
+        why: Why,
+    },
+    /// A party has no place in the order
+    Move(MoveTo),
+    /// Take it out of the programme; nothing is deleted
+    Retire(NamedWhy),
+    /// Bring it back
+    Restore(NamedWhy),
+    /// Show it
+    Show(Named),
+}
+
+/// `undo`.
+#[derive(Args, Debug)]
+pub struct Undo {
+    /// The event, by the eight digits that history and log print
+    pub event: String,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// `blame`.
+#[derive(Args, Debug)]
+pub struct Blame {
+    /// Only this entry
+    pub name: Option<String>,
+    /// As of a point in time
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+}
+
+/// `diff`.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    pub from: String,
+    /// The later point (default: now)
+    pub to: Option<String>,
+}
+
+/// `log`.
+#[derive(Args, Debug)]
+pub struct Log {
+    /// Only the last this many
+    #[arg(long, value_name = "N")]
+    pub last: Option<usize>,
+    /// (not yet) Count by organisation or member
+    #[arg(long, hide = true)]
+    pub by: Option<String>,
+}
+
+/// `conflicts`.
+#[derive(Args, Debug)]
+pub struct Conflicts {
+    /// Only those in which this organisation wrote a side
+    #[arg(long)]
+    pub org: Option<String>,
+}
+
+/// `resolve`.
+#[derive(Args, Debug)]
+pub struct Resolve {
+    /// The conflict, by the eight digits that conflicts prints
+    pub conflict: String,
+    /// The side that stands: its event, its number in the list, or its organisation
+    #[arg(long, value_name = "SIDE", conflicts_with = "value", required_unless_present_any = ["value", "edit"])]
+    pub take: Option<String>,
+    /// A new value that stands
+    #[arg(long, value_name = "VALUE")]
+    pub value: Option<String>,
+    /// (not yet) Write it in an editor
+    #[arg(long, hide = true)]
+    pub edit: bool,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// `outbox`.
+#[derive(Subcommand, Debug)]
+pub enum Outbox {
+    /// What waits to be pushed, and what will not land
+    List,
+    /// (not yet) Give up a change that will not land
+    #[command(hide = true)]
+    Discard(Later),
+    /// (not yet) Hand a change in again
+    #[command(hide = true)]
+    Resubmit(Later),
+}
+
+/// `import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The table
+    pub file: PathBuf,
+    /// (not yet) Only say what would change
+    #[arg(long, hide = true)]
+    pub dry_run: bool,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// As of a point in time
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// (not yet) What applies on a day
+    #[arg(long, hide = true)]
+    pub effective: Option<String>,
+    /// The file to write, ending in .tsv
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+/// `verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// Also compare with the server's checkpoint
+    #[arg(long)]
+    pub online: bool,
+}

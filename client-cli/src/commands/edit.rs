@@ -1,0 +1,207 @@
+//! Editing: fields of an activity, and setting back what one event changed.
+
+use radslag_client::replica::Replica;
+use radslag_core::command::{self, CommandError, Draft, Edit as FieldEdit, To};
+use radslag_core::field::FieldKey;
+use radslag_core::id::{EntityId, EventId};
+use radslag_core::parse::cost::{Cost, parse_cost};
+use radslag_core::state::EntityKind;
+
+use super::past::changes;
+use super::{Place, ground, queued};
+use crate::args::{ActivityFields, Edit, Undo, Why};
+use crate::error::CliError;
+use crate::names;
+use crate::shape::Ground;
+use crate::ui::Ui;
+
+/// Reads an amount; what is not one is a usage error, so that a slip never becomes a comment.
+pub fn cost(text: &str) -> Result<Cost, CliError> {
+    let wrong = |why: String| CliError::usage(format!("--cost {text:?}: {why}"));
+    let cost = parse_cost(text).map_err(|error| wrong(error.to_string()))?;
+    if cost.amount.is_none() {
+        return Err(wrong("not an amount; write 50000, 50 000 kr, 50 tkr or 1,5 mnkr".to_owned()));
+    }
+    Ok(cost)
+}
+
+/// A text that may stand in a cell: no tab and no line break, which no table could carry.
+pub fn cell(option: &str, text: &str) -> Result<String, CliError> {
+    if let Some(bad) = text.chars().find(|letter| letter.is_control()) {
+        return Err(CliError::usage(format!("{option}: the text has a control character ({bad:?}); leave tabs and line breaks out")));
+    }
+    Ok(text.to_owned())
+}
+
+/// A title: a text that is not blank.
+pub fn title(option: &str, text: &str) -> Result<String, CliError> {
+    if text.trim().is_empty() {
+        return Err(CliError::usage(format!("{option}: a title cannot be empty")));
+    }
+    cell(option, text)
+}
+
+/// A party by name.
+pub fn party(ground: &Ground<'_>, name: &str) -> Result<EntityId, CliError> {
+    names::entity(ground.state, ground.values, ground.day, &[EntityKind::Party], name).map_err(|error| match error {
+        CliError::Refused { what, .. } if what.starts_with("there is no") => {
+            CliError::refused(what, format!("radslag party add --name {name:?}"))
+        }
+        other => other,
+    })
+}
+
+/// `edit`.
+pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
+    let mut replica = place.open()?;
+    let view = replica.view();
+    let ground = ground(&view);
+    let id = names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
+    let edits = edits(&ground, args)?;
+    if edits.is_empty() {
+        return Err(CliError::usage("say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)"));
+    }
+    let settled = settled(place.ui, &ground, id, &edits);
+    let mut drafts = command::revise(ground.state, ground.values, ground.day, id, &edits).map_err(unchanged)?;
+    if args.strict {
+        expect_as_seen(&ground, id, &mut drafts);
+    }
+    let base = replica.base();
+    drop(view);
+    hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
+    for line in settled {
+        place.ui.say(&line);
+    }
+    Ok(replica.close()?)
+}
+
+/// Nothing to change is an answer, not a fault of the command line.
+fn unchanged(error: CommandError) -> CliError {
+    CliError::Refused { what: error.to_string(), hint: None }
+}
+
+/// Queues the drafts and says so.
+pub fn hand_over(
+    ui: Ui,
+    replica: &mut Replica,
+    base: radslag_core::event::Base,
+    drafts: Vec<Draft>,
+    why: &Why,
+) -> Result<(), CliError> {
+    let act = why.act()?;
+    let grouped = drafts.len() > 1;
+    let events = replica.queue(base, drafts, &act, grouped)?;
+    queued(ui, replica, &events)
+}
+
+fn edits(ground: &Ground<'_>, args: &Edit) -> Result<Vec<FieldEdit>, CliError> {
+    let mut edits = Vec::new();
+    let mut set = |field, to| edits.push(FieldEdit { field, to });
+    if let Some(text) = &args.title {
+        set(FieldKey::Title, To::Text(title("--title", text)?));
+    }
+    if let Some(text) = &args.fields.time {
+        set(FieldKey::Time, text_or_cleared("--time", text)?);
+    }
+    if let Some(text) = &args.fields.cost {
+        set(FieldKey::Cost, To::Cost(cost(text)?));
+    }
+    if let Some(text) = &args.fields.comment {
+        set(FieldKey::Comment, text_or_cleared("--comment", text)?);
+    }
+    if let Some(name) = &args.fields.lead {
+        set(FieldKey::Lead, To::Party(party(ground, name)?));
+    }
+    for name in &args.fields.assign {
+        set(FieldKey::Responsible(party(ground, name)?), To::Responsible(true));
+    }
+    for name in &args.unassign {
+        set(FieldKey::Responsible(party(ground, name)?), To::Responsible(false));
+    }
+    for name in &args.clear {
+        set(clearable(name)?, To::Cleared);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some(twice) = edits.iter().find(|edit| !seen.insert(edit.field)) {
+        return Err(CliError::usage(format!("the {} is named twice", twice.field.name())));
+    }
+    Ok(edits)
+}
+
+/// An empty text empties the field.
+pub fn text_or_cleared(option: &str, text: &str) -> Result<To, CliError> {
+    Ok(if text.is_empty() { To::Cleared } else { To::Text(cell(option, text)?) })
+}
+
+fn clearable(name: &str) -> Result<FieldKey, CliError> {
+    Ok(match name {
+        "time" | "tid" => FieldKey::Time,
+        "cost" | "kostnad" => FieldKey::Cost,
+        "comment" | "kommentar" => FieldKey::Comment,
+        "lead" => FieldKey::Lead,
+        _ => return Err(CliError::usage(format!("--clear {name:?}: time, cost, comment and lead can be emptied"))),
+    })
+}
+
+/// Which open conflicts the edit settles, named with their sides.
+fn settled(ui: Ui, ground: &Ground<'_>, id: EntityId, edits: &[FieldEdit]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for edit in edits {
+        let Some(register) = ground.state.register(id, edit.field) else { continue };
+        if !register.in_conflict(ground.day, ground.state.epochs()) {
+            continue;
+        }
+        let sides = register.sides(ground.day, ground.state.epochs());
+        let sides: Vec<String> = sides
+            .into_iter()
+            .map(|side| format!("{} ({})", ground.text(ui, edit.field, Some(&side.content)), ground.author(side).0))
+            .collect();
+        lines.push(format!(
+            "{} {}: {}",
+            ui.text("detta avgör konflikten om", "this settles the conflict about"),
+            ground.field(ui, edit.field),
+            sides.join(", ")
+        ));
+    }
+    lines
+}
+
+fn expect_as_seen(ground: &Ground<'_>, id: EntityId, drafts: &mut [Draft]) {
+    for draft in drafts {
+        let field = match &draft.change {
+            radslag_core::event::Change::FieldRevised { field, .. } => *field,
+            radslag_core::event::Change::ResponsibleAssigned { party, .. }
+            | radslag_core::event::Change::ResponsibleUnassigned { party, .. } => FieldKey::Responsible(*party),
+            _ => continue,
+        };
+        draft.expect.push(command::expectations(ground.state, ground.day, id, field));
+    }
+}
+
+/// The parties that the options of an addition name.
+pub fn named_parties(ground: &Ground<'_>, fields: &ActivityFields) -> Result<(Vec<EntityId>, Option<EntityId>), CliError> {
+    let assigned: Result<Vec<EntityId>, CliError> = fields.assign.iter().map(|name| party(ground, name)).collect();
+    let mut assigned = assigned?;
+    assigned.sort_unstable();
+    assigned.dedup();
+    let lead = fields.lead.as_deref().map(|name| party(ground, name)).transpose()?;
+    Ok((assigned, lead))
+}
+
+/// `undo`.
+pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
+    let mut replica = place.open()?;
+    let view = replica.view();
+    let all = changes(&replica, &view, |_| true)?;
+    let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
+    ids.dedup();
+    let named = ids.iter().map(|id| (id.uuid().simple().to_string(), id));
+    let event = *names::by_digits("event", &args.event, named)?;
+    let changed: Vec<_> = all.into_iter().filter(|change| change.event == event).collect();
+    let drafts = command::undo(&view.state, &view, view.day(), &changed)
+        .map_err(|error| CliError::refused(error.to_string(), "radslag history shows what came after it"))?;
+    let base = replica.base();
+    drop(view);
+    hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
+    Ok(replica.close()?)
+}

@@ -1,0 +1,118 @@
+//! One file a noun. Here: which command runs what, and what all of them need.
+
+mod conflicts;
+mod edit;
+mod entry;
+mod past;
+mod quickstart;
+mod setup;
+mod show;
+mod sync;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use radslag_client::replica::{Replica, View, find};
+use radslag_core::id::EventId;
+use radslag_engine::clock::{SystemClock, SystemIds};
+use serde_json::json;
+
+use crate::args::{Cli, Command, Program, Why};
+use crate::error::CliError;
+use crate::shape::Ground;
+use crate::ui::Ui;
+
+/// Runs the command that was typed.
+pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
+    let place = Place { replica: cli.replica, ui };
+    match cli.command {
+        Command::Quickstart(args) => quickstart::run(ui, &args).await,
+        Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
+        Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
+        Command::Program(Program::Show(_)) => Err(not_yet("program show")),
+        Command::Init(args) => setup::init(ui, args).await,
+        Command::Pull => sync::pull(&place).await,
+        Command::Push => sync::push(&place).await,
+        Command::Sync => sync::sync(&place).await,
+        Command::Status => sync::status(&place),
+        Command::Whoami => sync::whoami(&place),
+        Command::Show(args) => show::show(&place, &args),
+        Command::Edit(args) => edit::edit(&place, &args),
+        Command::Area(command) => entry::area(&place, command),
+        Command::Subgoal(command) => entry::subgoal(&place, command),
+        Command::Activity(command) => entry::activity(&place, command),
+        Command::Party(command) => entry::party(&place, command),
+        Command::Undo(args) => edit::undo(&place, &args),
+        Command::History(args) => past::history(&place, &args),
+        Command::Blame(args) => past::blame(&place, &args),
+        Command::Diff(args) => past::diff(&place, &args),
+        Command::Log(args) => past::log(&place, &args),
+        Command::Conflicts(args) => conflicts::list(&place, &args),
+        Command::Resolve(args) => conflicts::resolve(&place, &args),
+        Command::Outbox(command) => sync::outbox(&place, &command),
+        Command::Import(args) => table::import(&place, &args),
+        Command::Export(args) => table::export(&place, &args),
+        Command::Verify(args) => past::verify(&place, &args).await,
+        Command::Clone(_) => Err(not_yet("clone")),
+        Command::Watch(_) => Err(not_yet("watch")),
+        Command::Baseline(_) => Err(not_yet("baseline")),
+        Command::Prove(_) => Err(not_yet("prove")),
+        Command::CheckProof(_) => Err(not_yet("check-proof")),
+        Command::Member(_) => Err(not_yet("member")),
+        Command::Role(_) => Err(not_yet("role")),
+        Command::Device(_) => Err(not_yet("device")),
+        Command::Invite(_) => Err(not_yet("invite")),
+    }
+}
+
+/// Something that a later release brings.
+fn not_yet(what: &str) -> CliError {
+    CliError::usage(format!("{what}: not yet in this release"))
+}
+
+/// Which replica a command is about.
+pub struct Place {
+    replica: Option<PathBuf>,
+    /// How it answers.
+    pub ui: Ui,
+}
+
+impl Place {
+    /// Opens the replica: the one named, or the nearest from here upward.
+    pub fn open(&self) -> Result<Replica, CliError> {
+        let from = self.replica.clone().unwrap_or_else(|| PathBuf::from("."));
+        let dir = find(&from)?;
+        Ok(Replica::open(&dir, Arc::new(SystemClock), Arc::new(SystemIds))?)
+    }
+}
+
+/// The view as something to read.
+fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
+    Ground { state: &view.state, values: view, day: view.day() }
+}
+
+impl Why {
+    /// The reason and decision for the events; an effective date is for a later release.
+    fn act(&self) -> Result<radslag_client::author::Act, CliError> {
+        if self.effective.is_some() {
+            return Err(not_yet("--effective"));
+        }
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Ok(radslag_client::author::Act { reason: given(&self.reason), decision: given(&self.decision) })
+    }
+}
+
+/// Says what was queued.
+fn queued(ui: Ui, replica: &Replica, events: &[EventId]) -> Result<(), CliError> {
+    if ui.json() {
+        let ids: Vec<String> = events.iter().map(ToString::to_string).collect();
+        return ui.object(&json!({"queued": ids, "outbox": replica.outbox.len()}));
+    }
+    let ids: Vec<String> = events.iter().map(EventId::short).collect();
+    let list = ids.join(", ");
+    ui.line(&match ui.lang {
+        crate::ui::Lang::Sv => format!("köad, inte synkroniserad: {list}   (radslag sync skickar)"),
+        crate::ui::Lang::En => format!("queued, not synced: {list}   (radslag sync sends)"),
+    })
+}

@@ -1,0 +1,384 @@
+//! Looking back: history, blame, diff, log, verify.
+
+use radslag_client::remote::Remote;
+use radslag_client::replica::{Replica, View};
+use radslag_client::ClientError;
+use radslag_core::diff::{self, Sort};
+use radslag_core::history::{self, FieldChange};
+use radslag_core::id::{EntityId, Position};
+use radslag_core::record::{Entry, Recorded};
+use radslag_core::state::{EntityKind, Keep, State};
+use radslag_core::value::Slot;
+use radslag_core::view;
+use radslag_engine::ledger::Ledger;
+use radslag_engine::read::walk;
+use radslag_trust::checkpoint::Checkpoint;
+use radslag_trust::keys::PublicKey;
+use serde_json::json;
+
+use super::show::point;
+use super::{Place, ground};
+use crate::args::{Blame, Diff, Log, Named, Verify};
+use crate::error::CliError;
+use crate::names;
+use crate::shape::{Ground, sum_text, value_json};
+use crate::ui::{Lang, Ui};
+use crate::when;
+
+/// Every kind of entity.
+pub const ANY: &[EntityKind] =
+    &[EntityKind::Activity, EntityKind::Subgoal, EntityKind::Area, EntityKind::Party, EntityKind::Program];
+
+/// Every confirmed and queued record, in order.
+pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliError> {
+    let mut records = Vec::new();
+    let head = replica.ledger.state.head();
+    walk(replica.log.as_ref(), replica.settings.program, Position::new(1), head, |record| records.push(record))
+        .map_err(ClientError::from)?;
+    records.extend(view.queued.iter().cloned());
+    Ok(records)
+}
+
+/// Every change of every field that `wanted` lets through, oldest first.
+pub fn changes(
+    replica: &Replica,
+    view: &View<'_>,
+    wanted: impl Fn(&FieldChange) -> bool,
+) -> Result<Vec<FieldChange>, CliError> {
+    let mut state = State::new(replica.settings.program, Keep::Sides);
+    let mut found = Vec::new();
+    for record in records(replica, view)? {
+        found.extend(history::step(&mut state, &record).into_iter().filter(|change| wanted(change)));
+    }
+    Ok(found)
+}
+
+/// `history`.
+pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let view = replica.view();
+    let ground = ground(&view);
+    let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
+    let confirmed = replica.ledger.state.head();
+    let changes = changes(&replica, &view, |change| change.entity == id)?;
+    let ui = place.ui;
+    if ui.json() {
+        for change in &changes {
+            ui.object(&change_json(&ground, change, confirmed))?;
+        }
+        return Ok(());
+    }
+    ui.line(&ground.title(id))?;
+    let headings = match ui.lang {
+        Lang::Sv => ["när", "vem", "fält", "före", "efter", "varför", "händelse"],
+        Lang::En => ["when", "who", "field", "before", "after", "why", "event"],
+    };
+    let rows: Vec<Vec<String>> = changes.iter().map(|change| change_row(ui, &ground, change, confirmed)).collect();
+    ui.table(&headings, &rows)
+}
+
+fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> serde_json::Value {
+    let queued = change.position > confirmed;
+    json!({
+        "event_id": change.event.to_string(),
+        "position": (!queued).then(|| change.position.get()),
+        "kind": change.kind,
+        "entity_id": change.entity.to_string(),
+        "field": change.field.name(),
+        "party_id": (!change.field.qualifier().is_zero()).then(|| change.field.qualifier().to_string()),
+        "before": ground.json(change.field, change.before.as_ref()),
+        "after": ground.json(change.field, change.after.as_ref()),
+        "written": ground.json(change.field, Some(&change.written)),
+        "org": change.org.to_string(),
+        "member": ground.member(change.member),
+        "recorded_at": (!queued).then(|| when::rfc3339(change.recorded_at)),
+        "authored_at": when::rfc3339(change.authored_at),
+        "applies_on": change.applies_on.to_string(),
+        "reason": ground.beside(change.event, Slot::REASON),
+        "decision": ground.beside(change.event, Slot::DECISION),
+        "conflict_before": change.conflict_before,
+        "conflict_after": change.conflict_after,
+    })
+}
+
+fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> Vec<String> {
+    let at = if change.position > confirmed {
+        ui.text("i kö", "queued").to_owned()
+    } else {
+        when::local(change.recorded_at)
+    };
+    let after = ground.text(ui, change.field, change.after.as_ref());
+    let written = ground.text(ui, change.field, Some(&change.written));
+    let mut said = if written == after { after } else { format!("{written} ({}: {after})", ui.text("visas", "shown")) };
+    match (change.conflict_before, change.conflict_after) {
+        (false, true) => said.push_str(ui.text("  [konflikt öppnad]", "  [conflict opened]")),
+        (true, false) => said.push_str(ui.text("  [konflikt avgjord]", "  [conflict settled]")),
+        (true, true) => said.push_str(ui.text("  [i konflikt]", "  [in conflict]")),
+        (false, false) => {}
+    }
+    let why = [ground.beside(change.event, Slot::REASON), ground.beside(change.event, Slot::DECISION)];
+    let why: Vec<String> = why.into_iter().flatten().collect();
+    vec![
+        at,
+        format!("{}, {}", change.org, ground.member(change.member)),
+        ground.field(ui, change.field),
+        ground.text(ui, change.field, change.before.as_ref()),
+        said,
+        why.join("; "),
+        change.event.short(),
+    ]
+}
+
+/// `blame`.
+pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let view = replica.view();
+    let point = point(&replica, &view, args.as_of.as_deref())?;
+    let ground = Ground { state: &point.state, values: &view, day: point.day };
+    let only = args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
+    let only = only.transpose()?;
+    let ui = place.ui;
+    let mut rows = Vec::new();
+    for entity in in_order(&ground) {
+        if only.is_some_and(|only| only != entity) {
+            continue;
+        }
+        for line in history::blame(ground.state, entity, ground.day) {
+            let (org, member) = ground.author(line.shown);
+            if ui.json() {
+                ui.object(&json!({
+                    "entity_id": entity.to_string(), "title": ground.title(entity), "field": line.field.name(),
+                    "value": ground.json(line.field, Some(&line.shown.content)), "org": org, "member": member,
+                    "event_id": line.shown.event.to_string(), "position": line.shown.position.get(),
+                    "recorded_at": when::rfc3339(line.shown.recorded_at), "in_conflict": line.in_conflict,
+                }))?;
+                continue;
+            }
+            let flag = if line.in_conflict { ui.text("  [konflikt]", "  [conflict]") } else { "" };
+            rows.push(vec![
+                ground.title(entity),
+                ground.field(ui, line.field),
+                format!("{}{flag}", ground.text(ui, line.field, Some(&line.shown.content))),
+                format!("{org}, {member}"),
+                when::local(line.shown.recorded_at),
+                line.shown.event.short(),
+            ]);
+        }
+    }
+    if ui.json() {
+        return Ok(());
+    }
+    let headings = match ui.lang {
+        Lang::Sv => ["vad", "fält", "värde", "av", "när", "händelse"],
+        Lang::En => ["what", "field", "value", "by", "when", "event"],
+    };
+    ui.table(&headings, &rows)
+}
+
+/// The programme, its areas, sub-goals and activities in order, then the parties.
+fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
+    let program = view::program(ground.state, ground.values, ground.day);
+    let mut order = vec![ground.state.program_id().into()];
+    for area in &program.areas {
+        order.push(area.id);
+        for subgoal in &area.subgoals {
+            order.push(subgoal.id);
+            order.extend(subgoal.activities.iter().map(|activity| activity.id));
+        }
+    }
+    order.extend(program.parties.iter().map(|party| party.id));
+    order
+}
+
+/// `diff`.
+pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let view = replica.view();
+    let from = point(&replica, &view, Some(&args.from))?;
+    let to = point(&replica, &view, args.to.as_deref())?;
+    let earlier = view::program(&from.state, &view, from.day);
+    let later = view::program(&to.state, &view, to.day);
+    let ground = Ground { state: &to.state, values: &view, day: to.day };
+    let before = Ground { state: &from.state, values: &view, day: from.day };
+    let changes = diff::diff(&earlier, &later);
+    let ui = place.ui;
+    let mut rows = Vec::new();
+    for change in &changes {
+        let field = change.field;
+        if ui.json() {
+            ui.object(&json!({
+                "entity_id": (!change.entity.is_zero()).then(|| change.entity.to_string()),
+                "title": change.title, "sort": sort_name(change.sort), "field": field.map(|field| field.name()),
+                "before": change.before.as_ref().map(value_json), "after": change.after.as_ref().map(value_json),
+            }))?;
+            continue;
+        }
+        let text = |ground: &Ground<'_>, value| field.map_or(String::new(), |field| ground.value_text(ui, field, value));
+        let (old, new) = (text(&before, change.before.as_ref()), text(&ground, change.after.as_ref()));
+        let by = match field {
+            Some(field) if change.sort == Sort::Revised => ground
+                .state
+                .shown(change.entity, field, ground.day)
+                .map(|write| ground.author(write))
+                .map_or(String::new(), |(org, member)| format!("{org}, {member}")),
+            _ => String::new(),
+        };
+        rows.push(vec![
+            sort_text(ui, change.sort).to_owned(),
+            change.title.clone(),
+            field.map_or(String::new(), |field| ground.field(ui, field)),
+            old,
+            new,
+            by,
+        ]);
+    }
+    if ui.json() {
+        return Ok(());
+    }
+    if rows.is_empty() {
+        ui.tell("ingenting har ändrats", "nothing has changed")?;
+    } else {
+        let headings = match ui.lang {
+            Lang::Sv => ["ändring", "vad", "fält", "före", "efter", "av"],
+            Lang::En => ["change", "what", "field", "before", "after", "by"],
+        };
+        ui.table(&headings, &rows)?;
+    }
+    ui.line("")?;
+    ui.line(&format!("{}: {} → {}", ui.text("summa", "sum"), sum_text(&earlier.cost), sum_text(&later.cost)))
+}
+
+const fn sort_name(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Added => "added",
+        Sort::Retired => "retired",
+        Sort::Moved => "moved",
+        Sort::Revised => "revised",
+    }
+}
+
+fn sort_text(ui: Ui, sort: Sort) -> &'static str {
+    match (ui.lang, sort) {
+        (Lang::En, sort) => sort_name(sort),
+        (Lang::Sv, Sort::Added) => "ny",
+        (Lang::Sv, Sort::Retired) => "utgått",
+        (Lang::Sv, Sort::Moved) => "flyttad",
+        (Lang::Sv, Sort::Revised) => "ändrad",
+    }
+}
+
+/// `log`.
+pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
+    if args.by.is_some() {
+        return Err(super::not_yet("log --by"));
+    }
+    let replica = place.open()?;
+    let view = replica.view();
+    let ground = ground(&view);
+    let all = records(&replica, &view)?;
+    let confirmed = replica.ledger.state.head();
+    let skip = args.last.map_or(0, |last| all.len().saturating_sub(last));
+    let ui = place.ui;
+    let mut rows = Vec::new();
+    for record in &all[skip..] {
+        let queued = record.position > confirmed;
+        let (kind, device, touched) = match &record.entry {
+            Entry::Accepted { body, .. } => (body.kind.clone(), body.device_id, touched(&ground, body)),
+            Entry::Rejected(facts) => (format!("rejected: {}", facts.reason), facts.device_id, None),
+        };
+        let author = ground.state.devices().get(&device);
+        let org = author.map_or(String::new(), |device| device.org.to_string());
+        let member = author.map_or(String::new(), |device| ground.member(device.member));
+        let accepted = record.body().is_some();
+        let reason = accepted.then(|| ground.beside(record.event_id, Slot::REASON)).flatten();
+        if ui.json() {
+            ui.object(&json!({
+                "position": (!queued).then(|| record.position.get()), "event_id": record.event_id.to_string(),
+                "kind": record.body().map(|body| body.kind.clone()), "rejected": !accepted,
+                "rejection": match &record.entry { Entry::Rejected(facts) => Some(facts.reason.name()), Entry::Accepted { .. } => None },
+                "org": org, "member": member, "title": touched,
+                "recorded_at": (!queued).then(|| when::rfc3339(record.recorded_at)),
+                "authored_at": record.body().map(|body| when::rfc3339(body.authored_at)),
+                "reason": reason,
+                "decision": accepted.then(|| ground.beside(record.event_id, Slot::DECISION)).flatten(),
+            }))?;
+            continue;
+        }
+        rows.push(vec![
+            if queued { ui.text("i kö", "queued").to_owned() } else { record.position.to_string() },
+            when::local(record.recorded_at),
+            format!("{org}, {member}"),
+            kind,
+            touched.unwrap_or_default(),
+            reason.unwrap_or_default(),
+            record.event_id.short(),
+        ]);
+    }
+    if ui.json() {
+        return Ok(());
+    }
+    let headings = match ui.lang {
+        Lang::Sv => ["position", "när", "vem", "slag", "vad", "varför", "händelse"],
+        Lang::En => ["position", "when", "who", "kind", "what", "why", "event"],
+    };
+    ui.table(&headings, &rows)
+}
+
+/// The title of the first entity that an event touched.
+fn touched(ground: &Ground<'_>, body: &radslag_core::event::EventBody) -> Option<String> {
+    let writes = radslag_core::fold::field_writes(body);
+    writes.first().map(|write| ground.title(write.entity))
+}
+
+/// `verify`.
+pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let ui = place.ui;
+    if replica.ledger.state.head() == Position::ZERO {
+        return Err(ClientError::Empty.into());
+    }
+    let verified = Ledger::verify(replica.log.as_ref(), replica.settings.program).map_err(ClientError::from)?;
+    let position = verified.state.head();
+    let root = verified.frontier.root();
+    if args.online {
+        compare_online(&replica, &verified).await?;
+    }
+    if ui.json() {
+        return ui.object(&json!({
+            "verified_to": position.get(), "root": root.to_string(), "state_hash": verified.state.hash().to_string(),
+            "online": args.online,
+        }));
+    }
+    ui.line(&match ui.lang {
+        Lang::Sv => format!("alla {position} händelser är kontrollerade: signaturer, ordning, värden, regler, rot"),
+        Lang::En => format!("all {position} records verify: signatures, sequences, values, rules, root"),
+    })?;
+    ui.line(&format!("{}  {root}", ui.text("rot ", "root")))?;
+    if args.online {
+        ui.tell("servern har samma logg", "the server has the same log")?;
+    }
+    Ok(())
+}
+
+/// The server's checkpoint at this position must have this replica's root.
+async fn compare_online(replica: &Replica, verified: &Ledger) -> Result<(), CliError> {
+    let remote = Remote::connect(&replica.settings.server).await?;
+    let hello = remote.hello(&replica.settings.program.to_string()).await?;
+    let unverified = |what: String| CliError::Unverified(what);
+    let key = PublicKey::from_bytes(verified.state.log_key()).map_err(|error| unverified(error.to_string()))?;
+    let checkpoint = Checkpoint::verify(&hello.checkpoint, replica.settings.program, &key)
+        .map_err(|error| unverified(format!("the server's checkpoint: {error}")))?;
+    if checkpoint.size > verified.frontier.size() {
+        return Err(CliError::refused(
+            format!("the server is at position {}, this replica at {}", checkpoint.size, verified.frontier.size()),
+            "radslag pull, then radslag verify --online",
+        ));
+    }
+    if checkpoint.root != verified.frontier.root() || checkpoint.size != verified.frontier.size() {
+        return Err(unverified(format!(
+            "the server's log at position {} is not this replica's log",
+            checkpoint.size
+        )));
+    }
+    Ok(())
+}

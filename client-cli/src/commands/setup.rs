@@ -1,0 +1,263 @@
+//! Beginning: a programme on a server, a replica for an organisation.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use radslag_client::author::Act;
+use radslag_client::remote::Remote;
+use radslag_client::replica::Replica;
+use radslag_client::settings::{FOLDER, Settings, key_path};
+use radslag_client::ClientError;
+use radslag_core::command::Draft;
+use radslag_core::event::{Authority, Base, Change};
+use radslag_core::id::{DeviceId, MemberId, OrgId, ProgramId};
+use radslag_core::parse::nfc_eq;
+use radslag_core::value::{Slot, Values as _};
+use radslag_engine::clock::{IdSource as _, SystemClock, SystemIds};
+use radslag_proto::api::v1::ListProgramsRequest;
+use radslag_trust::keys::DeviceKey;
+use serde_json::json;
+
+use crate::args::{Init, ProgramCreate};
+use crate::commands::table;
+use crate::error::CliError;
+use crate::ui::Ui;
+
+/// `program create`.
+pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError> {
+    // The table is read before anything is made, so that a bad one leaves nothing behind.
+    let source = args.import.as_deref().map(table::read_file).transpose()?;
+    let title = args.title.clone().or_else(|| source.as_ref().and_then(|source| source.table.title.clone()));
+    let title = title.unwrap_or_else(|| "Utvecklingsprogram".to_owned());
+    let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
+    let name = args.member.clone().or_else(login_name).unwrap_or_else(|| "kansli".to_owned());
+    let remote = Remote::connect(&args.server).await?;
+    let hello = remote.hello("").await?;
+    let log_key: [u8; 32] = hello.log_key.as_slice().try_into().map_err(|_| {
+        ClientError::NotOurServer { server: args.server.clone(), what: "it has no log key".to_owned() }
+    })?;
+    let ids = SystemIds;
+    let program = ProgramId::new(ids.random_id());
+    let dir = args.dir.clone().map_or_else(|| home().map(|home| home.join(program.to_string())), Ok)?;
+    let settings = Settings {
+        server: args.server.clone(),
+        program,
+        org: org.clone(),
+        member: MemberId::new(ids.random_id()),
+        name: name.clone(),
+        device: DeviceId::new(ids.random_id()),
+    };
+    let key = DeviceKey::from_seed(ids.random32());
+    let mut replica = Replica::make(&dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?;
+    let begun = begin(ui, &mut replica, &remote, &title, log_key, source.as_ref()).await;
+    let position = replica.ledger.state.head().get();
+    let events = replica.outbox.len();
+    replica.close()?;
+    if let Err(error) = begun {
+        // Nothing was recorded: a folder without a programme would only be in the way.
+        if position == 0 {
+            discard(&dir);
+        }
+        return Err(error);
+    }
+    if ui.json() {
+        return ui.object(&json!({
+            "program_id": program.to_string(), "title": title, "position": position, "outbox": events,
+            "replica": dir.display().to_string(), "org": org.to_string(), "member": name,
+        }));
+    }
+    ui.say(&format!("{}: {}", ui.text("nyckeln ligger i", "the key is in"), key_path(&dir.join(FOLDER)).display()));
+    ui.line(&format!("{program}  {title}"))?;
+    ui.say(&format!(
+        "{}: radslag init --server {} --program {program} --org ORG --member NAME DIR",
+        ui.text("nästa", "next"),
+        args.server
+    ));
+    Ok(())
+}
+
+async fn begin(
+    ui: Ui,
+    replica: &mut Replica,
+    remote: &Remote,
+    title: &str,
+    log_key: [u8; 32],
+    source: Option<&table::Source>,
+) -> Result<(), CliError> {
+    let settings = replica.settings.clone();
+    let device_key = *replica.key.public().bytes();
+    let rules = radslag_core::judge::RULES;
+    let created = Draft::new(Change::ProgramCreated { log_key, device_key, rules });
+    let first = created.with_value(Slot::TITLE, title.as_bytes().to_vec());
+    let admitted = Draft::new(Change::OrganisationAdmitted { org_id: settings.org.clone(), party: None });
+    let member = Draft::new(Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() });
+    let member = member.with_text(Slot::MEMBER_NAME, &settings.name);
+    replica.queue(Base::default(), vec![first], &Act::default(), false)?;
+    let base = replica.base();
+    replica.queue(base, vec![admitted, member], &Act::default(), true)?;
+    if let Some(source) = source {
+        table::queue_import(ui, replica, source)?;
+    }
+    let report = replica.create(remote).await?;
+    if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
+        return Err(CliError::Refused { what: format!("the server did not take the programme: {refused}"), hint: None });
+    }
+    replica.pull(remote, |at, of| ui.progress(at, of)).await?;
+    Ok(())
+}
+
+/// Takes away the folder of a replica that never held anything.
+fn discard(dir: &Path) {
+    // What cannot be removed is found again by the next attempt, which says so.
+    let _ = std::fs::remove_dir_all(dir.join(FOLDER));
+    let _ = std::fs::remove_dir(dir);
+}
+
+/// Where replicas without a folder of their own are kept.
+fn home() -> Result<PathBuf, CliError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = set("RADSLAG_HOME")
+        .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("radslag")))
+        .or_else(|| set("APPDATA").map(|data| data.join("radslag")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share/radslag")));
+    home.ok_or_else(|| CliError::refused("there is no place for the key", "set RADSLAG_HOME, or name a folder: radslag program create … DIR"))
+}
+
+fn login_name() -> Option<String> {
+    ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty())
+}
+
+/// `program list`.
+pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
+    let remote = Remote::connect(server).await?;
+    let mut page_token = String::new();
+    let mut rows = Vec::new();
+    loop {
+        let request = ListProgramsRequest { page_size: 0, page_token };
+        let answer = remote.programs().list_programs(request).await;
+        let page = answer.map_err(|status| remote.declined(status))?.into_inner();
+        for program in page.programs {
+            if ui.json() {
+                ui.object(&json!({
+                    "program_id": program.program_id, "title": program.title, "position": program.position,
+                }))?;
+            }
+            rows.push(vec![program.program_id, program.title, program.position.to_string()]);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if ui.json() {
+        return Ok(());
+    }
+    ui.table(&["id", ui.text("titel", "title"), "position"], &rows)
+}
+
+/// `init`.
+pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
+    if args.invite.is_some() {
+        return Err(super::not_yet("--invite"));
+    }
+    let program: ProgramId = args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
+    let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
+    if args.member.trim().is_empty() {
+        return Err(CliError::usage("--member: a name is needed"));
+    }
+    if args.dir.join(FOLDER).exists() {
+        return Err(ClientError::ReplicaExists(args.dir).into());
+    }
+    let remote = Remote::connect(&args.server).await?;
+    let hello = remote.hello(&program.to_string()).await?;
+    if !hello.open_enrolment {
+        return Err(CliError::refused(
+            "this server does not let devices enrol themselves, and invitations come in a later release",
+            "run the server on a loopback address",
+        ));
+    }
+    let ids = SystemIds;
+    let settings = Settings {
+        server: args.server,
+        program,
+        org,
+        member: MemberId::new(ids.random_id()),
+        name: args.member,
+        device: DeviceId::new(ids.random_id()),
+    };
+    let key = DeviceKey::from_seed(ids.random32());
+    let existed = args.dir.exists();
+    let mut replica = Replica::make(&args.dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?;
+    let enrolled = enrol(ui, &mut replica, &remote).await;
+    let settings = replica.settings.clone();
+    let position = replica.ledger.state.head().get();
+    replica.close()?;
+    if let Err(error) = enrolled {
+        // The key has signed nothing that landed; a second attempt starts afresh.
+        let _ = std::fs::remove_dir_all(args.dir.join(FOLDER));
+        if !existed {
+            let _ = std::fs::remove_dir(&args.dir);
+        }
+        return Err(error);
+    }
+    if ui.json() {
+        return ui.object(&json!({
+            "program_id": program.to_string(), "org": settings.org.to_string(), "member": settings.name,
+            "device_id": settings.device.to_string(), "position": position,
+        }));
+    }
+    ui.line(&format!(
+        "{} {} ({}): {}",
+        ui.text("ny replika för", "new replica for"),
+        settings.org,
+        settings.name,
+        args.dir.display()
+    ))?;
+    ui.say(&format!("{}: {}", ui.text("nyckeln ligger i", "the key is in"), key_path(&args.dir.join(FOLDER)).display()));
+    Ok(())
+}
+
+/// Fetches the log, then introduces the device, and where they are new the organisation and the member.
+async fn enrol(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), CliError> {
+    replica.pull(remote, |at, of| ui.progress(at, of)).await?;
+    let known = known_member(replica);
+    if let Some(member) = known {
+        replica.settings.member = member;
+        replica.settings.save(&replica.dir.join(FOLDER))?;
+    }
+    let settings = replica.settings.clone();
+    let enrolled = Change::DeviceEnrolled {
+        device_id: settings.device,
+        public_key: *replica.key.public().bytes(),
+        member_id: settings.member,
+        org_id: settings.org.clone(),
+        authority: Authority::Open,
+    };
+    let mut drafts = vec![Draft::new(enrolled)];
+    if !replica.ledger.state.organisations().contains_key(&settings.org) {
+        drafts.push(Draft::new(Change::OrganisationAdmitted { org_id: settings.org.clone(), party: None }));
+    }
+    if known.is_none() {
+        let admitted = Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() };
+        drafts.push(Draft::new(admitted).with_text(Slot::MEMBER_NAME, &settings.name));
+    }
+    let base = replica.base();
+    replica.queue(base, drafts, &Act::default(), true)?;
+    let report = replica.push(remote).await?;
+    if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
+        return Err(CliError::Refused { what: format!("the server did not enrol this device: {refused}"), hint: None });
+    }
+    replica.pull(remote, |_, _| {}).await?;
+    Ok(())
+}
+
+/// The member of the same name in the same organisation, if there is one: the same person on another machine.
+fn known_member(replica: &Replica) -> Option<MemberId> {
+    let view = replica.view();
+    let members = view.state.members().iter();
+    let mut same = members.filter(|(_, member)| {
+        member.org == replica.settings.org
+            && view.text(member.name).is_some_and(|name| nfc_eq(&name, &replica.settings.name))
+    });
+    same.next().map(|(id, _)| *id)
+}

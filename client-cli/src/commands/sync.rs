@@ -1,0 +1,210 @@
+//! The network and where a replica stands: pull, push, sync, status, whoami, outbox.
+
+use radslag_client::exchange::{PushReport, Pulled};
+use radslag_client::remote::Remote;
+use radslag_client::replica::Replica;
+use radslag_core::view;
+use radslag_proto::convert::event::decode_body;
+use serde_json::json;
+
+use super::Place;
+use crate::args::Outbox;
+use crate::error::CliError;
+use crate::ui::{Lang, Ui};
+use crate::when;
+
+async fn connect(replica: &Replica) -> Result<Remote, CliError> {
+    Ok(Remote::connect(&replica.settings.server).await?)
+}
+
+/// `pull`.
+pub async fn pull(place: &Place) -> Result<(), CliError> {
+    let mut replica = place.open()?;
+    let remote = connect(&replica).await?;
+    let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
+    report(place.ui, &replica, pulled, None)?;
+    Ok(replica.close()?)
+}
+
+/// `push`.
+pub async fn push(place: &Place) -> Result<(), CliError> {
+    let mut replica = place.open()?;
+    let remote = connect(&replica).await?;
+    let pushed = replica.push(&remote).await?;
+    report(place.ui, &replica, Pulled::default(), Some(&pushed))?;
+    replica.close()?;
+    refused(&pushed)
+}
+
+/// `sync`.
+pub async fn sync(place: &Place) -> Result<(), CliError> {
+    let mut replica = place.open()?;
+    let remote = connect(&replica).await?;
+    let (pulled, pushed) = both_ways(place.ui, &mut replica, &remote).await?;
+    report(place.ui, &replica, pulled, Some(&pushed))?;
+    replica.close()?;
+    refused(&pushed)
+}
+
+/// Pulls, pushes what is queued, and pulls again until the own changes are seen.
+pub async fn both_ways(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(Pulled, PushReport), CliError> {
+    let mut pulled = replica.pull(remote, |at, of| ui.progress(at, of)).await?;
+    let mut pushed = PushReport::default();
+    if !replica.outbox_is_empty() {
+        pushed = replica.push(remote).await?;
+        let after = replica.pull(remote, |at, of| ui.progress(at, of)).await?;
+        pulled.records += after.records;
+        pulled.confirmed += after.confirmed;
+        pulled.rejected += after.rejected;
+    }
+    Ok((pulled, pushed))
+}
+
+fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>) -> Result<(), CliError> {
+    let position = replica.ledger.state.head().get();
+    let conflicts = view::conflicts(&replica.ledger.state).len();
+    if ui.json() {
+        return ui.object(&json!({
+            "position": position, "new": pulled.records, "confirmed": pulled.confirmed, "rejected": pulled.rejected,
+            "outbox": replica.outbox.len(), "conflicts": conflicts,
+            "pushed": pushed.map(|pushed| pushed.accepted), "refused": pushed.and_then(|pushed| pushed.refused.clone()),
+        }));
+    }
+    let sent = pushed.map_or(0, |pushed| pushed.accepted);
+    let rejections = pushed.map_or(&[][..], |pushed| &pushed.rejected);
+    for rejected in rejections {
+        ui.line(&format!("{}: {rejected}", ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")))?;
+    }
+    ui.line(&match ui.lang {
+        Lang::Sv => format!(
+            "position {position}: {} nya händelser, {sent} skickade, {} i kö, {conflicts} konflikter",
+            pulled.records,
+            replica.outbox.len()
+        ),
+        Lang::En => format!(
+            "position {position}: {} new records, {sent} sent, {} queued, {conflicts} conflicts",
+            pulled.records,
+            replica.outbox.len()
+        ),
+    })?;
+    if conflicts > 0 {
+        ui.say(ui.text("visa dem: radslag conflicts", "see them: radslag conflicts"));
+    }
+    Ok(())
+}
+
+fn refused(pushed: &PushReport) -> Result<(), CliError> {
+    match &pushed.refused {
+        None => Ok(()),
+        Some(reason) => Err(CliError::refused(
+            format!("the server refused a change: {reason}; {} changes are in quarantine", pushed.quarantined),
+            "radslag outbox list",
+        )),
+    }
+}
+
+/// `status`.
+pub fn status(place: &Place) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let ui = place.ui;
+    let view = replica.view();
+    let position = replica.ledger.state.head().get();
+    let quarantine = replica.quarantine()?.len();
+    let conflicts = view::conflicts(&view.state).len();
+    let at = replica.ledger.state.today().map(|_| when::rfc3339(replica.ledger.state.recorded_at()));
+    if ui.json() {
+        return ui.object(&json!({
+            "program_id": replica.settings.program.to_string(), "position": position, "recorded_at": at,
+            "outbox": replica.outbox.len(), "quarantine": quarantine, "conflicts": conflicts, "verified_to": position,
+            "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
+        }));
+    }
+    let title = view::title(&view.state, &view, replica.settings.program.into(), view.day());
+    let last = replica.ledger.state.today().map(|_| when::local(replica.ledger.state.recorded_at()));
+    let rows = vec![
+        vec![ui.text("program", "programme").to_owned(), title],
+        vec![ui.text("replika", "replica").to_owned(), format!("{} ({})", replica.settings.org, replica.settings.name)],
+        vec!["position".to_owned(), format!("{position}  {}", last.unwrap_or_default())],
+        vec![ui.text("kontrollerad till", "verified to").to_owned(), position.to_string()],
+        vec![ui.text("i kö", "queued").to_owned(), replica.outbox.len().to_string()],
+        vec![ui.text("i karantän", "in quarantine").to_owned(), quarantine.to_string()],
+        vec![ui.text("konflikter", "conflicts").to_owned(), conflicts.to_string()],
+    ];
+    ui.table(&[ui.text("vad", "what"), ui.text("läge", "state")], &rows)?;
+    for (event, rejection) in &view.doubtful {
+        ui.line(&format!("{} {}: {rejection}", ui.text("kommer att avvisas", "will be declined"), event.short()))?;
+    }
+    Ok(())
+}
+
+/// `whoami`.
+pub fn whoami(place: &Place) -> Result<(), CliError> {
+    let replica = place.open()?;
+    let (ui, settings) = (place.ui, &replica.settings);
+    if ui.json() {
+        return ui.object(&json!({
+            "org": settings.org.to_string(), "member": settings.name, "member_id": settings.member.to_string(),
+            "device_id": settings.device.to_string(), "program_id": settings.program.to_string(),
+            "server": settings.server, "key_id": replica.key.public().key_id().to_string(),
+            "replica": replica.dir.display().to_string(),
+        }));
+    }
+    let rows = vec![
+        vec![ui.text("organisation", "organisation").to_owned(), settings.org.to_string()],
+        vec![ui.text("namn", "name").to_owned(), settings.name.clone()],
+        vec![ui.text("enhet", "device").to_owned(), settings.device.to_string()],
+        vec![ui.text("program", "programme").to_owned(), settings.program.to_string()],
+        vec!["server".to_owned(), settings.server.clone()],
+        vec![ui.text("mapp", "folder").to_owned(), replica.dir.display().to_string()],
+    ];
+    ui.table(&[ui.text("vad", "what"), ui.text("värde", "value")], &rows)
+}
+
+/// `outbox list`.
+pub fn outbox(place: &Place, command: &Outbox) -> Result<(), CliError> {
+    match command {
+        Outbox::List => {}
+        Outbox::Discard(_) => return Err(super::not_yet("outbox discard")),
+        Outbox::Resubmit(_) => return Err(super::not_yet("outbox resubmit")),
+    }
+    let replica = place.open()?;
+    let ui = place.ui;
+    let mut rows = Vec::new();
+    for event in &replica.outbox {
+        rows.push((event.body.event_id.to_string(), event.body.kind.clone(), "queued", String::new(), event.body.authored_at));
+    }
+    for (_, event) in replica.quarantine()? {
+        let Ok(body) = decode_body(&event.body) else { continue };
+        let why = if event.position > 0 { "rejected" } else { "refused" };
+        let text = format!("{}: {}", event.reason, event.detail);
+        rows.push((body.event_id.to_string(), body.kind, why, text, body.authored_at));
+    }
+    if ui.json() {
+        for (event, kind, state, why, at) in rows {
+            ui.object(&json!({
+                "event_id": event, "kind": kind, "state": state, "why": why, "authored_at": when::rfc3339(at),
+            }))?;
+        }
+        return Ok(());
+    }
+    if rows.is_empty() {
+        return ui.tell("ingenting i kö, ingenting i karantän", "nothing queued, nothing in quarantine");
+    }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(event, kind, state, why, at)| {
+            let state = match (ui.lang, state) {
+                (Lang::Sv, "queued") => "i kö",
+                (Lang::Sv, "rejected") => "avvisad",
+                (Lang::Sv, _) => "nekad",
+                (Lang::En, state) => state,
+            };
+            vec![event[28..].to_owned(), state.to_owned(), kind, when::local(at), why]
+        })
+        .collect();
+    let headings = match ui.lang {
+        Lang::Sv => ["händelse", "läge", "slag", "skriven", "varför"],
+        Lang::En => ["event", "state", "kind", "written", "why"],
+    };
+    ui.table(&headings, &rows)
+}

@@ -1,0 +1,100 @@
+//! What a person is told when something cannot be done: what is so, why, and which command to run next.
+
+use std::path::PathBuf;
+
+use radslag_client::ClientError;
+use radslag_log::LogError;
+
+/// Why a command ended without doing what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The command line does not make sense.
+    #[error("{0}")]
+    Usage(String),
+    /// It is not possible as things stand.
+    #[error("{what}")]
+    Refused {
+        /// What is so.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The replica or the server said no.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The log failed verification.
+    #[error("{0}")]
+    Unverified(String),
+    /// A file cannot be read or written.
+    #[error("{}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Nobody reads what is written any more.
+    #[error("broken pipe")]
+    BrokenPipe,
+    /// The terminal does not take what is written.
+    #[error("the output cannot be written")]
+    Output(#[source] std::io::Error),
+}
+
+impl CliError {
+    /// Something that is not possible, with what to do about it.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    /// A command line that does not make sense.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::Usage(what.into())
+    }
+
+    /// The process's exit code, as the README lists them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Client(ClientError::BadAddress(_)) => 2,
+            Self::BrokenPipe => 3,
+            Self::Client(ClientError::NoAnswer { .. }) => 4,
+            Self::Unverified(_)
+            | Self::Client(ClientError::Unverified(_) | ClientError::Log(LogError::Damaged { .. } | LogError::Behind { .. })) => 5,
+            Self::Client(_) | Self::Refused { .. } | Self::File { .. } | Self::Output(_) => 1,
+        }
+    }
+
+    /// The command to run next, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Usage(_) => "radslag --help",
+            Self::Refused { hint, .. } => return hint.clone(),
+            Self::Client(error) => return client_hint(error),
+            Self::Unverified(_) => "radslag verify (and keep this folder: it may be the proof)",
+            Self::File { .. } | Self::BrokenPipe | Self::Output(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+fn client_hint(error: &ClientError) -> Option<String> {
+    let text = match error {
+        ClientError::NoReplica(_) => "radslag init --server URL --program ID --org ORG --member NAME DIR",
+        ClientError::ReplicaExists(_) => "choose another folder, or use this one: radslag --replica DIR status",
+        ClientError::NoAnswer { .. } => {
+            "is the server running? radslagd serve --data DIR --listen ADDR:PORT (changes stay queued meanwhile)"
+        }
+        ClientError::BadAddress(_) => "write the address as http://HOST:PORT",
+        ClientError::NotOurServer { .. } => "check the port: radslag whoami shows the address in use",
+        ClientError::Unverified(_) => "keep this folder as it is and ask the other municipalities to run radslag verify",
+        ClientError::Rejected(_) => "radslag pull, then look with radslag show or radslag conflicts",
+        ClientError::TooLarge { .. } => "shorten the text, or make the change in several steps",
+        ClientError::Refused { .. } => "radslag outbox list",
+        ClientError::Empty => "radslag pull",
+        ClientError::Log(error) => return error.help().map(str::to_owned),
+        ClientError::Api(error) => return Some(format!("see docs/errors/{}.md", error.reason.name())),
+        ClientError::BadFile { .. } | ClientError::Io { .. } | ClientError::Command(_) => return None,
+    };
+    Some(text.to_owned())
+}

@@ -1,0 +1,77 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use radslag_server::Settings;
+
+/// Serves Rådslag programmes to municipalities' replicas.
+#[derive(Debug, Parser)]
+#[command(name = "radslagd", version, disable_help_subcommand = true)]
+#[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
+    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE and RADSLAG_CACHE_MIB, these before the file that \
+    --config or RADSLAG_CONFIG names, and that before the defaults.\n\n\
+    Exit codes: 0 done, 1 not possible (store in use, port taken), 2 usage, 3 broken pipe, 5 a log failed verification, 70 a bug.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Flags {
+    /// The directory of the store and the log's key [default: ./radslag-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address to listen on; port 0 takes any free one [default: 127.0.0.1:7420]
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Which log lines go to stderr, such as `debug` or `warn,radslag_engine=debug` [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// How many pushes may wait for the writer [default: 256]
+    #[arg(long, global = true, value_name = "N")]
+    queue: Option<usize>,
+    /// The most memory of the store's cache, in MiB [default: 64]
+    #[arg(long, global = true, value_name = "MIB")]
+    cache_mib: Option<u64>,
+    /// A TOML file with any of: data, listen, log, queue, cache_mib
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Flags {
+    /// What the flags say, and the file that they name.
+    pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
+        let Self { data, listen, log, queue, cache_mib, config } = self;
+        (Settings { data, listen, log, queue, cache_mib }, config)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves until Ctrl-C or SIGTERM. What `radslagd` alone does.
+    Serve,
+    /// Prints the configuration in force and where each value of it comes from
+    Config,
+    /// Verifies every log of a store that no server has open
+    Check,
+    /// Copies the store to a directory (not in this release)
+    Backup {
+        /// Where to.
+        dir: PathBuf,
+    },
+    /// Brings a store back from a backup or a replica (not in this release)
+    Restore {
+        /// The backup.
+        dir: Option<PathBuf>,
+        /// A replica to take the log from.
+        #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+        from_replica: Option<PathBuf>,
+    },
+    /// Makes the store smaller (not in this release)
+    Compact,
+}

@@ -1,0 +1,161 @@
+//! What each command does, down to its exit code.
+
+use std::io;
+
+use radslag_server::{Config, ConfigError, InForce, StartError, check, config, start, telemetry};
+
+use crate::args::{Args, Command};
+use crate::say;
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const LOG_FAILED: u8 = 5;
+
+/// Runs a command line; gives the exit code.
+pub(crate) fn run(args: Args) -> u8 {
+    let (flags, file) = args.flags.into_settings();
+    let in_force = match config::settle(flags, file, |name| std::env::var_os(name)) {
+        Ok(in_force) => in_force,
+        Err(error) => {
+            say::error(&error, hint_for(&error));
+            return USAGE;
+        }
+    };
+    let done = match args.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(in_force.config),
+        Command::Config => print(&in_force),
+        Command::Check => check_store(&in_force.config),
+        Command::Backup { dir: _ } => not_yet("backup", "stop the server and copy its data directory"),
+        Command::Restore { dir: _, from_replica: _ } => {
+            not_yet("restore", "stop the server and put back a copy of its data directory")
+        }
+        Command::Compact => {
+            not_yet("compact", "the store grows by a few hundred bytes a change; leave it as it is")
+        }
+    };
+    done.err().unwrap_or(DONE)
+}
+
+fn hint_for(error: &ConfigError) -> Option<&'static str> {
+    match error {
+        ConfigError::Unreadable { .. } => Some("name a file that is there with --config FILE"),
+        ConfigError::Invalid { .. } => {
+            Some("the keys are data, listen, log, queue and cache_mib; `radslagd config` prints them all")
+        }
+        ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
+    }
+}
+
+fn not_yet(command: &str, instead: &str) -> Result<(), u8> {
+    say::sentence(&format!("`radslagd {command}` is not in this release yet"), Some(instead));
+    Err(USAGE)
+}
+
+fn failed(error: &StartError) -> u8 {
+    say::error(error, error.hint());
+    error.exit_code()
+}
+
+fn print(in_force: &InForce) -> Result<(), u8> {
+    let width =
+        in_force.settings.iter().map(|setting| setting.key.len() + setting.value.chars().count()).max();
+    for setting in &in_force.settings {
+        let pad = width.unwrap_or(0) - setting.key.len();
+        say::line(&format!("{} = {:<pad$}  # {}", setting.key, setting.value, setting.source))?;
+    }
+    let open = if in_force.config.open_enrolment() {
+        "open: it listens on loopback only"
+    } else {
+        "closed: it listens on more than loopback"
+    };
+    say::line(&format!("# beginning programmes and enrolling devices is {open}"))
+}
+
+fn check_store(config: &Config) -> Result<(), u8> {
+    telemetry::start(&config.log);
+    let checked = check(&config.data).map_err(|error| failed(&error))?;
+    let mut outcome = Ok(());
+    for programme in &checked {
+        let id = programme.program;
+        match &programme.outcome {
+            Ok((head, root)) => say::line(&format!("{id}  verified  {head} records, root {root}"))?,
+            Err(error) => {
+                say::line(&format!("{id}  FAILED    {error}"))?;
+                outcome = Err(LOG_FAILED);
+            }
+        }
+    }
+    if checked.is_empty() {
+        say::line("the store holds no programme")?;
+    }
+    if outcome.is_err() {
+        say::sentence(
+            "a log failed verification",
+            Some("keep the directory as it is, and ask a replica for its copy"),
+        );
+    }
+    outcome
+}
+
+fn serve(config: Config) -> Result<(), u8> {
+    telemetry::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_runtime(&error))?;
+    runtime.block_on(async {
+        // Listened for before anybody is told that the server is there, so that no signal is missed.
+        let mut signals = Signals::listen().map_err(|error| no_runtime(&error))?;
+        let data = config.data.display().to_string();
+        let running = start(config).await.map_err(|error| failed(&error))?;
+        let told = say::line(&format!("radslagd listens on {}, data in {data}", running.url()));
+        if told.is_err() {
+            tracing::warn!("nobody reads stdout");
+        }
+        signals.wait().await;
+        running.shutdown().await;
+        Ok(())
+    })
+}
+
+fn no_runtime(error: &io::Error) -> u8 {
+    say::error(error, Some("the operating system gives this process no threads or signals; see its limits"));
+    FAILED
+}
+
+/// Ctrl-C, and on Unix SIGTERM: both mean an orderly end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn wait(&mut self) {
+        self.0.recv().await;
+    }
+}

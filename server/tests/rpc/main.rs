@@ -1,0 +1,8 @@
+//! The server over real sockets: every test starts its own on a free port, with a store of its own.
+
+mod following;
+mod harness;
+mod process;
+mod pushing;
+mod reading;
+mod starting;
