@@ -252,7 +252,9 @@ fn settled(state: &State, past: &dyn Past, body: &EventBody, landing: Landing) -
     let Change::ConflictResolved { entity, field, settles, take, stands } = &body.change else {
         return Ok(Vec::new());
     };
-    let own = draft(body, landing, landing.recorded_on, Content::Cleared);
+    // Taking a side counts as having seen it, but not as having seen what it covers: a resolution that takes what its
+    // author's view did not show would not be closed, and pruning leans on closed views.
+    let own = Write { take: None, ..draft(body, landing, landing.recorded_on, Content::Cleared) };
     let mut found = Vec::new();
     for side in settles {
         let write = past_write(state, past, *side, *entity, *field);

@@ -93,7 +93,8 @@ impl Writer {
         }
         let outcome = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
         for progress in done {
-            let head = progress.programme.head();
+            let program = progress.programme.id();
+            let head = self.programmes.get(program).unwrap_or(progress.programme).head();
             let reply = outcome.clone().map(|()| Pushed { verdicts: progress.verdicts, head });
             answer(progress.job.reply, reply);
         }
@@ -107,6 +108,8 @@ impl Writer {
             if self.pending_bytes() >= COMMIT_BYTES {
                 self.commit()?;
             }
+            // The first part of a creation has been published by the time the second is judged.
+            let programme = self.programmes.get(bundle.program).unwrap_or_else(|| Arc::clone(programme));
             let published = programme.published();
             let ground = Ground {
                 log: self.log.as_ref(),

@@ -146,12 +146,17 @@ impl<'a> Lines<'a> {
         let (digits, rest) = self.rest.split_at(end);
         self.rest = rest;
         let number = digits.parse().map_err(|_| LayoutError::new("lacks a number"))?;
-        if number > most { Err(LayoutError::new(format!("{number} is more than {most}"))) } else { Ok(number) }
+        if number > most {
+            Err(LayoutError::new(format!("{number} is more than {most}")))
+        } else {
+            Ok(number)
+        }
     }
 
     /// `3:  ;` after the `@`.
     fn blank_cell(&mut self) -> Result<(), LayoutError> {
-        let cell = self.number(MAX_CELLS)?.checked_sub(1).ok_or(LayoutError::new("cells are counted from 1"))?;
+        let cell =
+            self.number(MAX_CELLS)?.checked_sub(1).ok_or(LayoutError::new("cells are counted from 1"))?;
         let wrong = || LayoutError::new("spaces of a blank cell stand between \":\" and \";\"");
         let (spaces, rest) = self.rest.strip_prefix(':').and_then(|r| r.split_once(';')).ok_or_else(wrong)?;
         self.spaces.push((cell, spaces.to_owned()));
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_layout_reads_back() {
-        for lines in ["h", "=1b2=7htga2c20=5g=7acN@5: ;c", "hgs2", "Wh=1@1:\u{a0} ;b=9gL=3Na"] {
+        for lines in ["h", "=1b2=7htga2c20=5g=7acN@5: ;c", "hgs2", "Wh=1@1:\u{a0} ;b=9g=3Na"] {
             let text = encoded("no bom", lines);
             let layout = Layout::decode(text.as_bytes()).unwrap_or_else(|e| panic!("{lines}: {e}"));
             assert_eq!(String::from_utf8(layout.encode()).unwrap(), text);
@@ -200,9 +205,42 @@ mod tests {
     #[test]
     fn what_is_not_a_layout_in_its_one_form_is_refused() {
         for lines in [
-            "", "g", "hh", "th", "hgtg", "hc", "ha", "hgc", "hgacx", "hga1", "hga02", "hgaa", "h=7g", "hLg", "hNgLa", "h=0g", "h=257g",
-            "h=1a", "h=2gc", "h@1: ;g", "h@0: ;b", "h@2:;b", "h@2:x;b", "h@2: ;@2: ;b", "h@8: ;b", "h@2: ;b2", "hb20000",
-            "hb99999999999999999999", "h@2: ;", "h=1Nb", "h=", "h@", "h@2", "h@2:", "@2: ;h", "=8h",
+            "",
+            "g",
+            "hh",
+            "th",
+            "hgtg",
+            "hc",
+            "ha",
+            "hgc",
+            "hgacx",
+            "hga1",
+            "hga02",
+            "hgaa",
+            "h=7g",
+            "hLg",
+            "hNgLa",
+            "h=0g",
+            "h=257g",
+            "h=1a",
+            "h=2gc",
+            "h@1: ;g",
+            "h@0: ;b",
+            "h@2:;b",
+            "h@2:x;b",
+            "h@2: ;@2: ;b",
+            "h@8: ;b",
+            "h@2: ;b2",
+            "hb20000",
+            "hb99999999999999999999",
+            "h@2: ;",
+            "h=1Nb",
+            "h=",
+            "h@",
+            "h@2",
+            "h@2:",
+            "@2: ;h",
+            "=8h",
         ] {
             let text = encoded("no bom", lines);
             assert!(Layout::decode(text.as_bytes()).is_err(), "{lines}");

@@ -23,15 +23,8 @@ pub enum Column {
 
 impl Column {
     /// All seven, in canonical order.
-    pub const ALL: [Self; 7] = [
-        Self::Area,
-        Self::Subgoal,
-        Self::Activity,
-        Self::Responsible,
-        Self::Time,
-        Self::Cost,
-        Self::Comment,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Area, Self::Subgoal, Self::Activity, Self::Responsible, Self::Time, Self::Cost, Self::Comment];
 
     /// The name in the header.
     pub const fn name(self) -> &'static str {

@@ -51,7 +51,9 @@ impl fmt::Display for Shape {
             Self::NoActivity(other) => {
                 write!(f, "has {other} but no {activity}; name the activity, or empty the cell")
             }
-            Self::NoHeading => write!(f, "stands before the first heading; put a line with only {area} above it"),
+            Self::NoHeading => {
+                write!(f, "stands before the first heading; put a line with only {area} above it")
+            }
             Self::NoSubgoal => {
                 write!(f, "has no {subgoal}, and there is none above it under this heading; fill the cell")
             }
@@ -63,7 +65,9 @@ impl fmt::Display for Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
     /// More bytes than are read.
-    #[error("the file has {bytes} bytes, more than {MAX_FILE_BYTES}; check that it is the table, or split it")]
+    #[error(
+        "the file has {bytes} bytes, more than {MAX_FILE_BYTES}; check that it is the table, or split it"
+    )]
     FileTooLarge {
         /// The file's size.
         bytes: usize,
@@ -96,7 +100,9 @@ pub enum TableError {
         column: Column,
     },
     /// Something before the header.
-    #[error("line {line} has text before the header on line {header}; move it below the header, or delete it")]
+    #[error(
+        "line {line} has text before the header on line {header}; move it below the header, or delete it"
+    )]
     TextBeforeHeader {
         /// The physical line, from 1.
         line: usize,
@@ -161,7 +167,9 @@ pub enum TableError {
         source: CostError,
     },
     /// Lines, blank cells and endings so irregular that their record does not fit in an event.
-    #[error("the layout of the file takes {bytes} bytes, more than {MAX_LAYOUT_BYTES}; remove stray spaces from blank cells, or split the file")]
+    #[error(
+        "the layout of the file takes {bytes} bytes, more than {MAX_LAYOUT_BYTES}; remove stray spaces from blank cells, or split the file"
+    )]
     LayoutTooLarge {
         /// What the layout takes.
         bytes: usize,
@@ -175,7 +183,9 @@ pub enum TableError {
         column: Column,
     },
     /// On export: a text that a cell cannot hold.
-    #[error("{item} has {what} in column {column}, which a table cannot hold; edit the text, or export as JSON")]
+    #[error(
+        "{item} has {what} in column {column}, which a table cannot hold; edit the text, or export as JSON"
+    )]
     Unwritable {
         /// Whose text it is.
         item: String,
@@ -185,7 +195,9 @@ pub enum TableError {
         what: String,
     },
     /// On export: a text that is longer than a cell may be.
-    #[error("{item} has {bytes} bytes in column {column}, more than {MAX_CELL_BYTES}; shorten the text, or export as JSON")]
+    #[error(
+        "{item} has {bytes} bytes in column {column}, more than {MAX_CELL_BYTES}; shorten the text, or export as JSON"
+    )]
     TextTooLong {
         /// Whose text it is.
         item: String,
@@ -195,7 +207,9 @@ pub enum TableError {
         bytes: usize,
     },
     /// On export: texts that together are longer than a line may be.
-    #[error("{item} has {bytes} bytes in all, more than {MAX_LINE_BYTES}; shorten its texts, or export as JSON")]
+    #[error(
+        "{item} has {bytes} bytes in all, more than {MAX_LINE_BYTES}; shorten its texts, or export as JSON"
+    )]
     TextsTooLong {
         /// Whose texts they are.
         item: String,

@@ -106,7 +106,11 @@ fn check_activity(activity: &ExportActivity, subgoal: &str) -> Result<(), TableE
         named.check_text(column, texts.get(column))?;
         bytes += texts.get(column).len();
     }
-    if bytes > MAX_LINE_BYTES { Err(TableError::TextsTooLong { item: named.quoted(), bytes }) } else { Ok(()) }
+    if bytes > MAX_LINE_BYTES {
+        Err(TableError::TextsTooLong { item: named.quoted(), bytes })
+    } else {
+        Ok(())
+    }
 }
 
 /// Whose text it is, for the message.

@@ -144,7 +144,10 @@ impl Reader<'_> {
             };
         }
         let details = [Column::Responsible, Column::Time, Column::Cost, Column::Comment];
-        details.into_iter().find(filled).map_or(Ok(LineKind::Subgoal), |column| Err(Shape::NoActivity(column)))
+        details
+            .into_iter()
+            .find(filled)
+            .map_or(Ok(LineKind::Subgoal), |column| Err(Shape::NoActivity(column)))
     }
 
     fn heading_follows(&self, at: usize) -> bool {
@@ -202,5 +205,9 @@ fn split_goal(text: &str) -> Option<(&str, &str)> {
 
 fn spaces(line: &PhysicalLine<'_>) -> Vec<(usize, String)> {
     let blank = |text: &str| !text.is_empty() && text.chars().all(is_space);
-    line.cells().enumerate().filter(|(_, text)| blank(text)).map(|(cell, text)| (cell, text.to_owned())).collect()
+    line.cells()
+        .enumerate()
+        .filter(|(_, text)| blank(text))
+        .map(|(cell, text)| (cell, text.to_owned()))
+        .collect()
 }

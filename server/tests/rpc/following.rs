@@ -4,6 +4,7 @@ use prost::Message as _;
 use radslag_core::id::EpochId;
 use radslag_core::value::Slot;
 use radslag_engine::clock::{IdSource as _, SystemIds};
+use radslag_engine::ledger::Ledger;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Reason;
@@ -119,7 +120,7 @@ async fn a_cursor_of_another_log_must_be_fetched_anew() {
 
 #[tokio::test]
 async fn large_values_make_more_frames_and_no_bundle_is_cut() {
-    let (_running, mut client) = in_memory().await;
+    let (running, mut client) = in_memory().await;
     let mut town = Town::begin(&mut client).await;
     let text = "å".repeat(30_000);
     for _ in 0..3 {
@@ -144,6 +145,7 @@ async fn large_values_make_more_frames_and_no_bundle_is_cut() {
     }
     assert_eq!(seen, (1..=51).collect::<Vec<u64>>());
     assert!(frames >= 3, "{frames}");
+    Ledger::verify(running.engine().log().as_ref(), town.program).unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The server over real sockets: every test starts its own on a free port, with a store of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod following;
 mod harness;
 mod process;

@@ -35,13 +35,17 @@ pub enum CostError {
         suggestion: String,
     },
     /// More than one comma or point.
-    #[error("{text:?} has more than one decimal sign; write \"12,50\", or \"1 000 000\" with spaces between thousands")]
+    #[error(
+        "{text:?} has more than one decimal sign; write \"12,50\", or \"1 000 000\" with spaces between thousands"
+    )]
     DecimalSigns {
         /// What was written.
         text: String,
     },
     /// More than two decimals of a krona.
-    #[error("{text:?} has more than two decimals; write \"1 000\" for a thousand, \"12,50\" for kronor and öre")]
+    #[error(
+        "{text:?} has more than two decimals; write \"1 000\" for a thousand, \"12,50\" for kronor and öre"
+    )]
     Decimals {
         /// What was written.
         text: String,

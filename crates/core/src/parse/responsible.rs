@@ -50,8 +50,18 @@ const PROJECT_WORDS: &[&str] = &["projekt", "projektet", "förstudie", "förstud
 const NETWORK_WORDS: &[&str] = &["nätverk", "nätverket", "etablering"];
 
 /// Words that make a name an organisation's rather than a person's.
-const ORGANISATION_WORDS: &[&str] =
-    &["ab", "region", "kommun", "kommunen", "kommuner", "län", "länsstyrelsen", "stockholm", "stockholms", "förbund"];
+const ORGANISATION_WORDS: &[&str] = &[
+    "ab",
+    "region",
+    "kommun",
+    "kommunen",
+    "kommuner",
+    "län",
+    "länsstyrelsen",
+    "stockholm",
+    "stockholms",
+    "förbund",
+];
 
 /// Ends of a word that name people by what they do.
 const ROLE_ENDINGS: &[&str] = &[
@@ -71,8 +81,18 @@ const ROLE_ENDINGS: &[&str] = &[
 ];
 
 /// Ends of a word that name a part of an administration.
-const ORGANISATION_ENDINGS: &[&str] =
-    &["kontoret", "nämnden", "förvaltningen", "styrelsen", "avdelningen", "enheten", "verket", "bolaget", "rådet", "kansliet"];
+const ORGANISATION_ENDINGS: &[&str] = &[
+    "kontoret",
+    "nämnden",
+    "förvaltningen",
+    "styrelsen",
+    "avdelningen",
+    "enheten",
+    "verket",
+    "bolaget",
+    "rådet",
+    "kansliet",
+];
 
 /// The parties that a text names, in its order, each once.
 pub fn parse_responsible(raw: &str) -> Vec<NamedParty> {
@@ -160,10 +180,10 @@ fn parties_of(piece: &str) -> Vec<NamedParty> {
 fn sharing_organisation(others: &[&str], last: NamedParty) -> Vec<NamedParty> {
     let mut people: Vec<NamedParty> = Vec::new();
     for part in others {
-        people.push(person_of_municipality(part).unwrap_or_else(|| NamedParty {
-            name: (*part).to_owned(),
-            ..last.clone()
-        }));
+        people.push(
+            person_of_municipality(part)
+                .unwrap_or_else(|| NamedParty { name: (*part).to_owned(), ..last.clone() }),
+        );
     }
     people.push(last);
     people
@@ -207,14 +227,19 @@ fn person_of_municipality(text: &str) -> Option<NamedParty> {
 fn kind_of(name: &str) -> PartyKind {
     let text = folded(name);
     let words: Vec<&str> = text.split(' ').collect();
-    let (first, last) = (words.first().copied().unwrap_or_default(), words.last().copied().unwrap_or_default());
+    let (first, last) =
+        (words.first().copied().unwrap_or_default(), words.last().copied().unwrap_or_default());
     if PROJECT_WORDS.contains(&first) {
         PartyKind::Project
-    } else if NETWORK_WORDS.contains(&first) || last.ends_with("nätverket") || (words.len() > 1 && last == folded(COLLECTIVE)) {
+    } else if NETWORK_WORDS.contains(&first)
+        || last.ends_with("nätverket")
+        || (words.len() > 1 && last == folded(COLLECTIVE))
+    {
         PartyKind::Network
     } else if ROLES.contains(&first) || ROLE_ENDINGS.iter().any(|end| last.ends_with(end)) {
         PartyKind::RoleGroup
-    } else if matches!(words.as_slice(), [place, "kommun"] if municipality(place.trim_end_matches('s')).is_some()) {
+    } else if matches!(words.as_slice(), [place, "kommun"] if municipality(place.trim_end_matches('s')).is_some())
+    {
         PartyKind::Municipality
     } else if is_full_name(name) {
         PartyKind::Person
@@ -237,10 +262,14 @@ fn is_person_name(name: &str) -> bool {
 fn is_name_word(word: &str) -> bool {
     let mut letters = word.chars();
     let capital = letters.next().is_some_and(char::is_uppercase);
-    let rest_small = word.split('-').all(|half| half.chars().skip(1).all(|c| c.is_lowercase() || c == '.' || is_mark(c)));
+    let rest_small =
+        word.split('-').all(|half| half.chars().skip(1).all(|c| c.is_lowercase() || c == '.' || is_mark(c)));
     let text = folded(word);
-    let other = [ROLES, PROJECT_WORDS, NETWORK_WORDS, ORGANISATION_WORDS].iter().any(|list| list.contains(&text.as_str()));
-    let ends = [ROLE_ENDINGS, ORGANISATION_ENDINGS].iter().any(|list| list.iter().any(|end| text.ends_with(end)));
+    let other = [ROLES, PROJECT_WORDS, NETWORK_WORDS, ORGANISATION_WORDS]
+        .iter()
+        .any(|list| list.contains(&text.as_str()));
+    let ends =
+        [ROLE_ENDINGS, ORGANISATION_ENDINGS].iter().any(|list| list.iter().any(|end| text.ends_with(end)));
     capital && rest_small && !word.ends_with('-') && !other && !ends
 }
 

@@ -11,7 +11,8 @@ use super::{HEADER, written};
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -]{0,2}[a-zåäö\"'][ -~å\u{a0}\u{308}\u{2028}\u{feff}]{0,8}",
-        select(vec!["A - B", " - ", "Löpande", "Salem och Anna Haninge", "= t @1: ;"]).prop_map(str::to_owned),
+        select(vec!["A - B", " - ", "Löpande", "Salem och Anna Haninge", "= t @1: ;"])
+            .prop_map(str::to_owned),
     ]
     .prop_filter("filled", |text| !text.trim().is_empty())
 }
@@ -25,7 +26,10 @@ fn cell() -> impl Strategy<Value = String> {
 }
 
 fn cost() -> impl Strategy<Value = String> {
-    prop_oneof![blank(), select(vec!["100 000", "5 tkr", " 12,50 kr ", "enligt avtal"]).prop_map(str::to_owned)]
+    prop_oneof![
+        blank(),
+        select(vec!["100 000", "5 tkr", " 12,50 kr ", "enligt avtal"]).prop_map(str::to_owned)
+    ]
 }
 
 fn ending() -> impl Strategy<Value = &'static str> {

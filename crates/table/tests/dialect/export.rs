@@ -23,7 +23,8 @@ fn area(title: &str, subgoals: Vec<ExportSubgoal>) -> ExportArea {
     ExportArea { source_line: None, title: title.to_owned(), goal: None, subgoals }
 }
 
-const BEFORE: &str = "T||||||\nA - Mål||||||\n|S1|X1||||\n||X2|Salem|||\n|S2|Y1||||\n\nB||||||\n|S3|Z1||||\n\n";
+const BEFORE: &str =
+    "T||||||\nA - Mål||||||\n|S1|X1||||\n||X2|Salem|||\n|S2|Y1||||\n\nB||||||\n|S3|Z1||||\n\n";
 
 /// The lines after the header when the programme of `BEFORE` is edited, with `|` for tabs.
 fn edited(edit: impl FnOnce(&mut ExportProgram)) -> String {
@@ -33,7 +34,8 @@ fn edited(edit: impl FnOnce(&mut ExportProgram)) -> String {
 fn edited_from(table: &Table, edit: impl FnOnce(&mut ExportProgram)) -> String {
     let mut view = table.to_export();
     edit(&mut view);
-    let text = String::from_utf8(write(Some(&table.layout), &view).unwrap()).unwrap();
+    let text = String::from_utf8(write(Some(&table.layout), &view).expect("every text fits"))
+        .expect("texts are UTF-8");
     text.strip_prefix(HEADER).unwrap_or(&text).replace('\t', "|")
 }
 
@@ -66,7 +68,10 @@ fn a_moved_activity_goes_where_the_programme_says() {
         let moved = view.areas[0].subgoals[0].activities.remove(0);
         view.areas[1].subgoals[0].activities.push(moved);
     });
-    assert_eq!(text, "T||||||\nA - Mål||||||\n|S1|X2|Salem|||\n|S2|Y1||||\n\nB||||||\n|S3|Z1||||\n||X1||||\n\n");
+    assert_eq!(
+        text,
+        "T||||||\nA - Mål||||||\n|S1|X2|Salem|||\n|S2|Y1||||\n\nB||||||\n|S3|Z1||||\n||X1||||\n\n"
+    );
     let text = edited(|view| {
         let moved = view.areas[0].subgoals[1].activities.remove(0);
         view.areas[1].subgoals[0].activities.insert(0, moved);
@@ -103,7 +108,10 @@ fn a_retired_area_takes_its_rows_and_leaves_the_blank_lines() {
 #[test]
 fn a_moved_area_takes_the_blank_line_before_it_along() {
     let text = edited(|view| view.areas.reverse());
-    assert_eq!(text, "T||||||\n\nB||||||\n|S3|Z1||||\nA - Mål||||||\n|S1|X1||||\n||X2|Salem|||\n|S2|Y1||||\n\n");
+    assert_eq!(
+        text,
+        "T||||||\n\nB||||||\n|S3|Z1||||\nA - Mål||||||\n|S1|X1||||\n||X2|Salem|||\n|S2|Y1||||\n\n"
+    );
 }
 
 #[test]
@@ -131,7 +139,8 @@ fn added_lines_end_like_most_and_the_file_ends_as_it_did() {
 #[test]
 fn a_short_line_grows_only_as_far_as_its_texts() {
     let table = table(file("A\n|S|X|Salem\n"));
-    let text = edited_from(&table, |view| "5 kr".clone_into(&mut view.areas[0].subgoals[0].activities[0].cost));
+    let text =
+        edited_from(&table, |view| "5 kr".clone_into(&mut view.areas[0].subgoals[0].activities[0].cost));
     assert_eq!(text, "A\n|S|X|Salem||5 kr\n");
     let text = edited_from(&table, |view| view.areas[0].subgoals[0].activities[0].responsible.clear());
     assert_eq!(text, "A\n|S|X|\n");
@@ -142,7 +151,9 @@ fn spaces_in_a_blank_cell_stay_though_the_programme_has_no_value_there() {
     let table = table(file("A\n|S|X|  |||\n"));
     let text = edited_from(&table, |view| view.areas[0].subgoals[0].activities[0].responsible.clear());
     assert_eq!(text, "A\n|S|X|  |||\n");
-    let text = edited_from(&table, |view| "Salem".clone_into(&mut view.areas[0].subgoals[0].activities[0].responsible));
+    let text = edited_from(&table, |view| {
+        "Salem".clone_into(&mut view.areas[0].subgoals[0].activities[0].responsible)
+    });
     assert_eq!(text, "A\n|S|X|Salem|||\n");
 }
 
@@ -167,12 +178,14 @@ fn source_lines_that_do_not_fit_are_additions() {
         view.areas[0].subgoals[0].activities[1].source_line = Some(4);
         view.areas[0].subgoals[1].activities[0].source_line = Some(99);
     });
-    assert_eq!(text, BEFORE.replace("\n\nB", "\nB").replace("Z1||||\n\n", "Z1||||\n\n").replace("\nB||||||\n|S3", "\nB||||||\n\n|S3"));
+    // The heading is a new line now, and the blank line before it waits for the next row that is still there.
+    assert_eq!(text, BEFORE.replace("\n\nB||||||\n", "\nB||||||\n\n"));
 }
 
 #[test]
 fn a_programme_that_was_never_imported_gets_a_canonical_file() {
-    let mut north = area("Norr", vec![subgoal("S", vec![activity("X"), activity("Y")]), subgoal("Tomt", vec![])]);
+    let mut north =
+        area("Norr", vec![subgoal("S", vec![activity("X"), activity("Y")]), subgoal("Tomt", vec![])]);
     north.goal = Some("Mål".to_owned());
     // Lines of a file that is not at hand mean nothing.
     north.subgoals[0].activities[0].source_line = Some(2);
@@ -195,11 +208,23 @@ fn a_text_that_a_cell_cannot_hold_stops_the_export_and_is_named() {
         message(|view| view.areas[0].subgoals[0].activities[1].comment.push_str("a\nb")),
         "activity \"X2\" has a line break in column Kommentar, which a table cannot hold; edit the text, or export as JSON"
     );
-    assert!(message(|view| view.areas[0].subgoals[0].activities[1].cost.push('\t')).contains("a tab in column Kostnad"));
-    assert!(message(|view| view.areas[1].goal = Some("\r".to_owned() + "x")).starts_with("area \"B\" has a line break"));
-    assert!(message(|view| view.areas[0].subgoals[1].title.push('\0')).contains("sub-goal \"S2\\0\" has the control character U+0000"));
+    assert!(
+        message(|view| view.areas[0].subgoals[0].activities[1].cost.push('\t'))
+            .contains("a tab in column Kostnad")
+    );
+    assert!(
+        message(|view| view.areas[1].goal = Some("\r".to_owned() + "x"))
+            .starts_with("area \"B\" has a line break")
+    );
+    assert!(
+        message(|view| view.areas[0].subgoals[1].title.push('\0'))
+            .contains("sub-goal \"S2\\0\" has the control character U+0000")
+    );
     assert!(message(|view| view.title.push('\u{7f}')).contains("column Område och huvudmål"));
-    assert!(message(|view| view.areas[0].subgoals[0].activities[0].comment = "x".repeat(16_385)).contains("has 16385 bytes"));
+    assert!(
+        message(|view| view.areas[0].subgoals[0].activities[0].comment = "x".repeat(16_385))
+            .contains("has 16385 bytes")
+    );
     assert_eq!(
         message(|view| view.areas[0].subgoals[0].activities[0].title = " ".to_owned()),
         "the activity from line 4 has no text in column Aktivitet; give it one, then export again"

@@ -126,7 +126,9 @@ fn short_and_long_lines_and_spaces_in_blank_cells_come_back() {
 
 #[test]
 fn parties_are_listed_once_in_order_of_first_mention() {
-    let table = comes_back(file("A||||||\n|S|X|Salem och Kdir/KSO|||\n||Y|Anna Salem, Salem|||\n||Z|Anna Haninge|||\n"));
+    let table = comes_back(file(
+        "A||||||\n|S|X|Salem och Kdir/KSO|||\n||Y|Anna Salem, Salem|||\n||Z|Anna Haninge|||\n",
+    ));
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         table.parties(),

@@ -33,7 +33,10 @@ fn a_missing_header_lists_the_seven_names_and_the_nearest_line() {
 #[test]
 fn text_before_the_header_and_outside_the_columns_is_refused() {
     assert!(refused(format!("\nProgram\n{HEADER}")).contains("line 2 has text before the header on line 3"));
-    assert!(refused(file("A||||||\n|S|X|||||extra\n")).contains("line 3, cell 8 has text outside the seven columns: \"extra\""));
+    assert!(
+        refused(file("A||||||\n|S|X|||||extra\n"))
+            .contains("line 3, cell 8 has text outside the seven columns: \"extra\"")
+    );
     assert!(refused(HEADER.replace('\n', "\tStatus\n")).contains("line 1, cell 8 has text outside"));
 }
 
@@ -72,7 +75,10 @@ fn a_malformed_cost_names_line_and_column_and_its_cause() {
 #[test]
 fn what_is_too_large_says_how_much_is_allowed() {
     let long = "x".repeat(MAX_CELL_BYTES + 1);
-    assert!(refused(file(&format!("A||||||\n|S|{long}||||\n"))).contains("line 3, column Aktivitet has 16385 bytes, more than 16384"));
+    assert!(
+        refused(file(&format!("A||||||\n|S|{long}||||\n")))
+            .contains("line 3, column Aktivitet has 16385 bytes, more than 16384")
+    );
     let most = &long[1..];
     assert!(read(file(&format!("A||||||\n|S|{most}||||\n")).as_bytes()).is_ok());
     assert!(refused(file(&format!("A||||||\n|S|{most}|{most}||{most}x|\n"))).contains("more than 16384"));

@@ -35,7 +35,17 @@ fn every_space_that_people_type_groups_digits() {
 
 #[test]
 fn units_are_understood_in_any_case_with_and_without_a_space() {
-    for raw in ["50 000 kr", "50 000kr", "50 000 KR", "50 000 SEK", "50 000 sek", "50 000:-", "50 tkr", "50 Tkr", " 0,05 MNKR "] {
+    for raw in [
+        "50 000 kr",
+        "50 000kr",
+        "50 000 KR",
+        "50 000 SEK",
+        "50 000 sek",
+        "50 000:-",
+        "50 tkr",
+        "50 Tkr",
+        " 0,05 MNKR ",
+    ] {
         assert_eq!(ore(raw), Some(5_000_000), "{raw}");
     }
 }
@@ -52,7 +62,9 @@ fn decimals_are_written_with_comma_or_point() {
 
 #[test]
 fn words_are_kept_without_an_amount() {
-    for raw in ["", " ", "enligt avtal", "ca 100 tkr", "100-200 tkr", "kr", "100 EUR", "2019-04-10", "50 000 kr/år"] {
+    for raw in
+        ["", " ", "enligt avtal", "ca 100 tkr", "100-200 tkr", "kr", "100 EUR", "2019-04-10", "50 000 kr/år"]
+    {
         assert_eq!(ore(raw), None, "{raw}");
     }
 }
@@ -105,7 +117,8 @@ fn the_text_is_shown_only_while_it_reads_as_the_amount() {
     assert_eq!(differs.display(), "50\u{a0}000\u{a0}kr");
     let words = Cost { raw: "se avtal".to_owned(), ..written };
     assert_eq!(words.display(), "50\u{a0}000\u{a0}kr");
-    let euro = Cost { amount: Some(Amount { ore: 150, currency: "EUR".to_owned() }), raw: "1,50 €".to_owned() };
+    let euro =
+        Cost { amount: Some(Amount { ore: 150, currency: "EUR".to_owned() }), raw: "1,50 €".to_owned() };
     assert_eq!(euro.display(), "1,50\u{a0}EUR");
     assert_eq!(parse_cost("enligt avtal").unwrap().display(), "enligt avtal");
 }
@@ -117,7 +130,10 @@ fn costs_are_equal_by_amount_or_else_by_text() {
     assert!(!equal(&cost("50 tkr"), &cost("50")));
     assert!(equal(&cost("enligt o\u{308}verens"), &cost("enligt överens")));
     assert!(!equal(&cost(""), &cost("0")));
-    let euro = Cost { amount: Some(Amount { ore: 5_000_000, currency: "EUR".to_owned() }), raw: "50 000".to_owned() };
+    let euro = Cost {
+        amount: Some(Amount { ore: 5_000_000, currency: "EUR".to_owned() }),
+        raw: "50 000".to_owned(),
+    };
     assert!(!equal(&euro, &cost("50 000")));
 }
 
@@ -125,7 +141,9 @@ fn costs_are_equal_by_amount_or_else_by_text() {
 fn the_bytes_are_those_of_the_format_page() {
     assert_eq!(parse_cost("50 000 kr").unwrap().to_value_bytes(), b"5000000 SEK\n50 000 kr");
     assert_eq!(parse_cost("ca 100 tkr").unwrap().to_value_bytes(), b"?\nca 100 tkr");
-    for bytes in [&b"5000000 SEK\n50 000 kr"[..], b"?\nca 100 tkr", b"?\n", b"0 SEK\n", b"1 EUR\ntv\xc3\xa5\nrader"] {
+    for bytes in
+        [&b"5000000 SEK\n50 000 kr"[..], b"?\nca 100 tkr", b"?\n", b"0 SEK\n", b"1 EUR\ntv\xc3\xa5\nrader"]
+    {
         assert_eq!(Cost::from_value_bytes(bytes).unwrap().to_value_bytes(), bytes);
     }
 }

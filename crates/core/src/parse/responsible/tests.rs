@@ -23,7 +23,10 @@ fn municipalities_are_named_with_commas_and_och() {
         read("Haninge, Botkyrka och Huddinge"),
         [plain("Haninge", Municipality), plain("Botkyrka", Municipality), plain("Huddinge", Municipality)]
     );
-    assert_eq!(read(" haninge  OCH Tyreso\u{308} "), [plain("Haninge", Municipality), plain("Tyresö", Municipality)]);
+    assert_eq!(
+        read(" haninge  OCH Tyreso\u{308} "),
+        [plain("Haninge", Municipality), plain("Tyresö", Municipality)]
+    );
     assert_eq!(read("Haninge/Huddinge"), [plain("Haninge", Municipality), plain("Huddinge", Municipality)]);
     assert_eq!(read("Haninge, Haninge, och ,"), [plain("Haninge", Municipality)]);
     for name in MUNICIPALITIES {
@@ -45,7 +48,10 @@ fn names_that_share_letters_are_different_parties() {
 fn roles_with_a_slash_are_one_group() {
     assert_eq!(read("Kdir/KSO"), [plain("Kdir/KSO", PartyKind::RoleGroup)]);
     assert_eq!(read("Ekonomi- direktörerna"), [plain("Ekonomi- direktörerna", PartyKind::RoleGroup)]);
-    assert_eq!(read("Ekonomi- och personalcheferna"), [plain("Ekonomi- och personalcheferna", PartyKind::RoleGroup)]);
+    assert_eq!(
+        read("Ekonomi- och personalcheferna"),
+        [plain("Ekonomi- och personalcheferna", PartyKind::RoleGroup)]
+    );
     assert_eq!(
         read("HR-, ekonomi- och personalcheferna, Salem"),
         [
@@ -87,7 +93,10 @@ fn other_parties_are_told_apart_by_their_words() {
     assert_eq!(read("Region Stockholm"), [plain("Region Stockholm", PartyKind::Organisation)]);
     assert_eq!(read("Trafikverket"), [plain("Trafikverket", PartyKind::Organisation)]);
     assert_eq!(read("Haninge kommun"), [plain("Haninge kommun", PartyKind::Municipality)]);
-    assert_eq!(read("Näringslivskontoret Haninge"), [plain("Näringslivskontoret Haninge", PartyKind::Organisation)]);
+    assert_eq!(
+        read("Näringslivskontoret Haninge"),
+        [plain("Näringslivskontoret Haninge", PartyKind::Organisation)]
+    );
 }
 
 #[test]
