@@ -34,7 +34,9 @@ pub enum Command {
     #[command(subcommand)]
     Program(Program),
     /// Make a replica for one organisation and enrol it
-    #[command(after_help = "Example: radslag init --server http://127.0.0.1:7420 --program ID --org haninge --member \"Håkan\" haninge/")]
+    #[command(
+        after_help = "Example: radslag init --server http://127.0.0.1:7420 --program ID --org haninge --member \"Håkan\" haninge/"
+    )]
     Init(Init),
     /// Fetch and verify what is new
     Pull,
@@ -81,7 +83,9 @@ pub enum Command {
     /// Where municipalities disagree
     Conflicts(Conflicts),
     /// Settle a conflict
-    #[command(after_help = "Examples: radslag resolve 5d0c1a77 --take haninge\n          radslag resolve 5d0c1a77 --value \"60 000 kr\"")]
+    #[command(
+        after_help = "Examples: radslag resolve 5d0c1a77 --take haninge\n          radslag resolve 5d0c1a77 --value \"60 000 kr\""
+    )]
     Resolve(Resolve),
     /// Own changes that wait, and those that will not land
     #[command(subcommand)]
@@ -146,7 +150,9 @@ pub struct Quickstart {
 #[derive(Subcommand, Debug)]
 pub enum Program {
     /// Begin a programme on a server, empty or from a table
-    #[command(after_help = "Example: radslag program create --server http://127.0.0.1:7420 --import samples/sodertorn-2019.tsv")]
+    #[command(
+        after_help = "Example: radslag program create --server http://127.0.0.1:7420 --import samples/sodertorn-2019.tsv"
+    )]
     Create(ProgramCreate),
     /// The programmes of a server
     List {
@@ -405,7 +411,9 @@ pub enum SubgoalCommand {
 #[derive(Subcommand, Debug)]
 pub enum ActivityCommand {
     /// Add an activity
-    #[command(after_help = "Example: radslag activity add --subgoal \"Samordnat agerande\" --title \"Gemensam upphandling\" --cost 20000")]
+    #[command(
+        after_help = "Example: radslag activity add --subgoal \"Samordnat agerande\" --title \"Gemensam upphandling\" --cost 20000"
+    )]
     Add {
         /// The sub-goal it stands in
         #[arg(long)]

@@ -59,8 +59,11 @@ impl CliError {
             Self::Usage(_) | Self::Client(ClientError::BadAddress(_)) => 2,
             Self::BrokenPipe => 3,
             Self::Client(ClientError::NoAnswer { .. }) => 4,
-            Self::Unverified(_)
-            | Self::Client(ClientError::Unverified(_) | ClientError::Log(LogError::Damaged { .. } | LogError::Behind { .. })) => 5,
+            Self::Unverified(_) | Self::Client(ClientError::Unverified(_)) => 5,
+            Self::Client(ClientError::Log(error)) => match **error {
+                LogError::Damaged { .. } | LogError::Behind { .. } => 5,
+                _ => 1,
+            },
             Self::Client(_) | Self::Refused { .. } | Self::File { .. } | Self::Output(_) => 1,
         }
     }
@@ -81,13 +84,17 @@ impl CliError {
 fn client_hint(error: &ClientError) -> Option<String> {
     let text = match error {
         ClientError::NoReplica(_) => "radslag init --server URL --program ID --org ORG --member NAME DIR",
-        ClientError::ReplicaExists(_) => "choose another folder, or use this one: radslag --replica DIR status",
+        ClientError::ReplicaExists(_) => {
+            "choose another folder, or use this one: radslag --replica DIR status"
+        }
         ClientError::NoAnswer { .. } => {
             "is the server running? radslagd serve --data DIR --listen ADDR:PORT (changes stay queued meanwhile)"
         }
         ClientError::BadAddress(_) => "write the address as http://HOST:PORT",
         ClientError::NotOurServer { .. } => "check the port: radslag whoami shows the address in use",
-        ClientError::Unverified(_) => "keep this folder as it is and ask the other municipalities to run radslag verify",
+        ClientError::Unverified(_) => {
+            "keep this folder as it is and ask the other municipalities to run radslag verify"
+        }
         ClientError::Rejected(_) => "radslag pull, then look with radslag show or radslag conflicts",
         ClientError::TooLarge { .. } => "shorten the text, or make the change in several steps",
         ClientError::Refused { .. } => "radslag outbox list",

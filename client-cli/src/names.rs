@@ -42,8 +42,11 @@ pub fn entity(
         [] => Err(unknown(kinds, name)),
         [(id, ..)] => Ok(*id),
         several => {
-            let list: Vec<String> =
-                several.iter().take(12).map(|(id, kind, title)| format!("  {}  {}  {title}", front(*id), kind.name())).collect();
+            let list: Vec<String> = several
+                .iter()
+                .take(12)
+                .map(|(id, kind, title)| format!("  {}  {}  {title}", front(*id), kind.name()))
+                .collect();
             Err(CliError::refused(
                 format!("{name:?} means {} things:\n{}", several.len(), list.join("\n")),
                 "name it by the digits in front, or write more of the title",
@@ -54,7 +57,10 @@ pub fn entity(
 
 fn unknown(kinds: &[EntityKind], name: &str) -> CliError {
     let kind = if let [kind] = kinds { kind.name() } else { "entry" };
-    CliError::refused(format!("there is no {kind} {name:?} in the programme"), "radslag show --rows lists what there is")
+    CliError::refused(
+        format!("there is no {kind} {name:?} in the programme"),
+        "radslag show --rows lists what there is",
+    )
 }
 
 /// The first eight digits of an entity's id, as lists print it.
@@ -64,14 +70,21 @@ pub fn front(id: EntityId) -> String {
 }
 
 /// The one of `ids` that ends (or begins) with the digits that were typed.
-pub fn by_digits<'a, T>(what: &str, typed: &str, ids: impl Iterator<Item = (String, &'a T)>) -> Result<&'a T, CliError> {
+pub fn by_digits<'a, T>(
+    what: &str,
+    typed: &str,
+    ids: impl Iterator<Item = (String, &'a T)>,
+) -> Result<&'a T, CliError> {
     let digits = typed.to_lowercase().replace('-', "");
     let shaped = digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let matching = |hex: &str| shaped && (hex.ends_with(&digits) || hex.starts_with(&digits));
     let found: Vec<(String, &T)> = ids.filter(|(hex, _)| matching(hex)).collect();
     match found.as_slice() {
         [(_, one)] => Ok(one),
-        [] => Err(CliError::refused(format!("there is no {what} {typed:?}"), "name it by the eight digits that lists print")),
+        [] => Err(CliError::refused(
+            format!("there is no {what} {typed:?}"),
+            "name it by the eight digits that lists print",
+        )),
         several => {
             let list: Vec<&str> = several.iter().map(|(hex, _)| hex.as_str()).collect();
             Err(CliError::refused(

@@ -73,7 +73,10 @@ impl Ground<'_> {
 
     /// What a field says, for programs; null where it says nothing.
     pub fn json(&self, field: FieldKey, content: Option<&Content>) -> Json {
-        content.and_then(|content| view::field_value(field, content, self.values)).as_ref().map_or(Json::Null, value_json)
+        content
+            .and_then(|content| view::field_value(field, content, self.values))
+            .as_ref()
+            .map_or(Json::Null, value_json)
     }
 
     /// A field's name, with the party of a responsibility.
@@ -109,7 +112,9 @@ pub fn cost_json(cost: &Cost) -> Json {
 pub fn cost_text(cost: &Cost) -> String {
     match &cost.amount {
         Some(amount) if amount.currency == "SEK" => format_ore(amount.ore),
-        Some(amount) => format!("{} {}", format_ore(amount.ore).trim_end_matches("kr").trim_end(), amount.currency),
+        Some(amount) => {
+            format!("{} {}", format_ore(amount.ore).trim_end_matches("kr").trim_end(), amount.currency)
+        }
         None => cost.raw.clone(),
     }
 }

@@ -96,13 +96,18 @@ impl Ui {
         if std::io::stderr().is_terminal() && of > 0 {
             let done = usize::try_from(at.min(of) * 30 / of).unwrap_or(30);
             let bar = format!("{}{}", "#".repeat(done), ".".repeat(30 - done));
-            let _ = write!(std::io::stderr().lock(), "\r[{bar}] {at}/{of}{}", if at >= of { "\n" } else { "" });
+            let _ =
+                write!(std::io::stderr().lock(), "\r[{bar}] {at}/{of}{}", if at >= of { "\n" } else { "" });
         }
     }
 }
 
 fn written(error: std::io::Error) -> CliError {
-    if error.kind() == std::io::ErrorKind::BrokenPipe { CliError::BrokenPipe } else { CliError::Output(error) }
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        CliError::BrokenPipe
+    } else {
+        CliError::Output(error)
+    }
 }
 
 fn width() -> usize {
@@ -131,7 +136,8 @@ fn layout(headings: &[&str], rows: &[Vec<String>], width: usize) -> Vec<String> 
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     let mut lines = Vec::new();
     for row in [&heading, &rule].into_iter().chain(rows) {
-        let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| fold(cell, *width)).collect();
+        let cells: Vec<Vec<String>> =
+            row.iter().zip(&widths).map(|(cell, width)| fold(cell, *width)).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
         for at in 0..height {
             let mut line = String::new();

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_no_point_is_a_usage_error() {
-        for text in ["2019-02-29", "2019-13-01", "10 april", "@", "@x", "", "2019-02-30T10:00:00Z", "1850-01-01"] {
+        for text in
+            ["2019-02-29", "2019-13-01", "10 april", "@", "@x", "", "2019-02-30T10:00:00Z", "1850-01-01"]
+        {
             assert_eq!(parse(text, Instant::from_micros(0)).unwrap_err().exit_code(), 2, "{text}");
         }
     }

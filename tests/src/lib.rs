@@ -1,1 +1,14 @@
-//! placeholder
+//! The harness of the end-to-end tests: real `radslagd` and `radslag` processes in a folder that cleans up after itself.
+//!
+//! A [`Town`] is a server and the municipalities that work with it. Nothing here waits by the clock: a server is up when it
+//! says where it listens, a command is over when it ends. What goes wrong panics with the command and all it said.
+
+mod binaries;
+mod cli;
+mod server;
+mod town;
+
+pub use binaries::{radslag, radslagd};
+pub use cli::{CliRun, Outcome};
+pub use server::Server;
+pub use town::{Municipality, Town, sample};

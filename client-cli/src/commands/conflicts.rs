@@ -100,7 +100,10 @@ pub fn resolve(place: &Place, args: &Resolve) -> Result<(), CliError> {
     let ground = ground(&view);
     let open = view::conflicts(&view.state);
     if open.is_empty() {
-        return Err(CliError::refused("there are no conflicts", "radslag sync fetches what others have written"));
+        return Err(CliError::refused(
+            "there are no conflicts",
+            "radslag sync fetches what others have written",
+        ));
     }
     let named = open.iter().map(|conflict| (conflict.id.to_string(), conflict));
     let conflict = names::by_digits("open conflict", &args.conflict, named)?;

@@ -28,7 +28,9 @@ pub fn cost(text: &str) -> Result<Cost, CliError> {
 /// A text that may stand in a cell: no tab and no line break, which no table could carry.
 pub fn cell(option: &str, text: &str) -> Result<String, CliError> {
     if let Some(bad) = text.chars().find(|letter| letter.is_control()) {
-        return Err(CliError::usage(format!("{option}: the text has a control character ({bad:?}); leave tabs and line breaks out")));
+        return Err(CliError::usage(format!(
+            "{option}: the text has a control character ({bad:?}); leave tabs and line breaks out"
+        )));
     }
     Ok(text.to_owned())
 }
@@ -43,11 +45,13 @@ pub fn title(option: &str, text: &str) -> Result<String, CliError> {
 
 /// A party by name.
 pub fn party(ground: &Ground<'_>, name: &str) -> Result<EntityId, CliError> {
-    names::entity(ground.state, ground.values, ground.day, &[EntityKind::Party], name).map_err(|error| match error {
-        CliError::Refused { what, .. } if what.starts_with("there is no") => {
-            CliError::refused(what, format!("radslag party add --name {name:?}"))
+    names::entity(ground.state, ground.values, ground.day, &[EntityKind::Party], name).map_err(|error| {
+        match error {
+            CliError::Refused { what, .. } if what.starts_with("there is no") => {
+                CliError::refused(what, format!("radslag party add --name {name:?}"))
+            }
+            other => other,
         }
-        other => other,
     })
 }
 
@@ -59,10 +63,13 @@ pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
     let id = names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
     let edits = edits(&ground, args)?;
     if edits.is_empty() {
-        return Err(CliError::usage("say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)"));
+        return Err(CliError::usage(
+            "say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)",
+        ));
     }
     let settled = settled(place.ui, &ground, id, &edits);
-    let mut drafts = command::revise(ground.state, ground.values, ground.day, id, &edits).map_err(unchanged)?;
+    let mut drafts = command::revise(ground.state, ground.values, ground.day, id, &edits)
+        .map_err(|error| unchanged(&error))?;
     if args.strict {
         expect_as_seen(&ground, id, &mut drafts);
     }
@@ -76,7 +83,7 @@ pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
 }
 
 /// Nothing to change is an answer, not a fault of the command line.
-fn unchanged(error: CommandError) -> CliError {
+fn unchanged(error: &CommandError) -> CliError {
     CliError::Refused { what: error.to_string(), hint: None }
 }
 
@@ -139,7 +146,11 @@ fn clearable(name: &str) -> Result<FieldKey, CliError> {
         "cost" | "kostnad" => FieldKey::Cost,
         "comment" | "kommentar" => FieldKey::Comment,
         "lead" => FieldKey::Lead,
-        _ => return Err(CliError::usage(format!("--clear {name:?}: time, cost, comment and lead can be emptied"))),
+        _ => {
+            return Err(CliError::usage(format!(
+                "--clear {name:?}: time, cost, comment and lead can be emptied"
+            )));
+        }
     })
 }
 
@@ -154,7 +165,9 @@ fn settled(ui: Ui, ground: &Ground<'_>, id: EntityId, edits: &[FieldEdit]) -> Ve
         let sides = register.sides(ground.day, ground.state.epochs());
         let sides: Vec<String> = sides
             .into_iter()
-            .map(|side| format!("{} ({})", ground.text(ui, edit.field, Some(&side.content)), ground.author(side).0))
+            .map(|side| {
+                format!("{} ({})", ground.text(ui, edit.field, Some(&side.content)), ground.author(side).0)
+            })
             .collect();
         lines.push(format!(
             "{} {}: {}",
@@ -171,7 +184,9 @@ fn expect_as_seen(ground: &Ground<'_>, id: EntityId, drafts: &mut [Draft]) {
         let field = match &draft.change {
             radslag_core::event::Change::FieldRevised { field, .. } => *field,
             radslag_core::event::Change::ResponsibleAssigned { party, .. }
-            | radslag_core::event::Change::ResponsibleUnassigned { party, .. } => FieldKey::Responsible(*party),
+            | radslag_core::event::Change::ResponsibleUnassigned { party, .. } => {
+                FieldKey::Responsible(*party)
+            }
             _ => continue,
         };
         draft.expect.push(command::expectations(ground.state, ground.day, id, field));
@@ -179,8 +194,12 @@ fn expect_as_seen(ground: &Ground<'_>, id: EntityId, drafts: &mut [Draft]) {
 }
 
 /// The parties that the options of an addition name.
-pub fn named_parties(ground: &Ground<'_>, fields: &ActivityFields) -> Result<(Vec<EntityId>, Option<EntityId>), CliError> {
-    let assigned: Result<Vec<EntityId>, CliError> = fields.assign.iter().map(|name| party(ground, name)).collect();
+pub fn named_parties(
+    ground: &Ground<'_>,
+    fields: &ActivityFields,
+) -> Result<(Vec<EntityId>, Option<EntityId>), CliError> {
+    let assigned: Result<Vec<EntityId>, CliError> =
+        fields.assign.iter().map(|name| party(ground, name)).collect();
     let mut assigned = assigned?;
     assigned.sort_unstable();
     assigned.dedup();

@@ -10,7 +10,9 @@ use radslag_core::value::Slot;
 
 use super::edit::{cell, cost, hand_over, named_parties, party as named_party, title};
 use super::{Place, ground, show};
-use crate::args::{ActivityCommand, ActivityFields, AreaCommand, MoveTo, NamedWhy, PartyCommand, SubgoalCommand, Why};
+use crate::args::{
+    ActivityCommand, ActivityFields, AreaCommand, MoveTo, NamedWhy, PartyCommand, SubgoalCommand, Why,
+};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::Ground;
@@ -34,7 +36,10 @@ pub fn area(place: &Place, command: AreaCommand) -> Result<(), CliError> {
                 edits.push(FieldEdit { field: FieldKey::Title, to: To::Text(title("--title", &text)?) });
             }
             if let Some(goal) = goal {
-                edits.push(FieldEdit { field: FieldKey::Goal, to: super::edit::text_or_cleared("--goal", &goal)? });
+                edits.push(FieldEdit {
+                    field: FieldKey::Goal,
+                    to: super::edit::text_or_cleared("--goal", &goal)?,
+                });
             }
             revise(place, EntityKind::Area, &name, &edits, &why)
         }
@@ -71,7 +76,9 @@ pub fn subgoal(place: &Place, command: SubgoalCommand) -> Result<(), CliError> {
 /// `activity`.
 pub fn activity(place: &Place, command: ActivityCommand) -> Result<(), CliError> {
     match command {
-        ActivityCommand::Add { subgoal, title: text, fields, why } => add_activity(place, &subgoal, &text, &fields, &why),
+        ActivityCommand::Add { subgoal, title: text, fields, why } => {
+            add_activity(place, &subgoal, &text, &fields, &why)
+        }
         ActivityCommand::Edit(args) => super::edit::edit(place, &args),
         ActivityCommand::Move(args) => move_to(place, EntityKind::Activity, &args),
         ActivityCommand::Retire(args) => retire(place, EntityKind::Activity, &args),
@@ -89,13 +96,15 @@ fn add_activity(
 ) -> Result<(), CliError> {
     let text = title("--title", text)?;
     let time = fields.time.as_deref().map(|time| cell("--time", time)).transpose()?.unwrap_or_default();
-    let comment = fields.comment.as_deref().map(|comment| cell("--comment", comment)).transpose()?.unwrap_or_default();
+    let comment =
+        fields.comment.as_deref().map(|comment| cell("--comment", comment)).transpose()?.unwrap_or_default();
     let cost = fields.cost.as_deref().map(cost).transpose()?;
     change(place, why, |ground, new| {
         let subgoal = find(ground, EntityKind::Subgoal, subgoal)?;
         let order_key = last(ground, subgoal, EntityKind::Activity)?;
         let (responsible, lead) = named_parties(ground, fields)?;
-        let added = Change::ActivityAdded { activity: new, subgoal, order_key, responsible, lead, source: None };
+        let added =
+            Change::ActivityAdded { activity: new, subgoal, order_key, responsible, lead, source: None };
         let mut draft = Draft::new(added)
             .with_text(Slot::TITLE, &text)
             .with_text(Slot::TIME, &time)
@@ -114,7 +123,8 @@ pub fn party(place: &Place, command: PartyCommand) -> Result<(), CliError> {
             let name = title("--name", &name)?;
             let kind = party_kind(&kind)?;
             change(place, &why, |ground, new| {
-                let organisation = organisation.as_deref().map(|name| named_party(ground, name)).transpose()?;
+                let organisation =
+                    organisation.as_deref().map(|name| named_party(ground, name)).transpose()?;
                 let added = Draft::new(Change::PartyAdded { party: new, kind, organisation, source: None });
                 Ok(vec![added.with_text(Slot::NAME, &name)])
             })
@@ -129,7 +139,11 @@ pub fn party(place: &Place, command: PartyCommand) -> Result<(), CliError> {
                 edits.push(FieldEdit { field: FieldKey::Name, to: To::Text(title("--name", &name)?) });
             }
             if let Some(organisation) = organisation {
-                let to = if organisation.is_empty() { To::Cleared } else { To::Party(named_party(&ground, &organisation)?) };
+                let to = if organisation.is_empty() {
+                    To::Cleared
+                } else {
+                    To::Party(named_party(&ground, &organisation)?)
+                };
                 edits.push(FieldEdit { field: FieldKey::Organisation, to });
             }
             let drafts = revised(&ground, id, &edits)?;
@@ -195,7 +209,13 @@ fn revised(ground: &Ground<'_>, id: EntityId, edits: &[FieldEdit]) -> Result<Vec
         .map_err(|error| CliError::Refused { what: error.to_string(), hint: None })
 }
 
-fn revise(place: &Place, kind: EntityKind, name: &str, edits: &[FieldEdit], why: &Why) -> Result<(), CliError> {
+fn revise(
+    place: &Place,
+    kind: EntityKind,
+    name: &str,
+    edits: &[FieldEdit],
+    why: &Why,
+) -> Result<(), CliError> {
     change(place, why, |ground, _| {
         let id = find(ground, kind, name)?;
         revised(ground, id, edits)
@@ -205,7 +225,8 @@ fn revise(place: &Place, kind: EntityKind, name: &str, edits: &[FieldEdit], why:
 fn move_to(place: &Place, kind: EntityKind, args: &MoveTo) -> Result<(), CliError> {
     change(place, &args.why, |ground, _| {
         let id = find(ground, kind, &args.name)?;
-        let stands_in = match ground.state.shown(id, FieldKey::Place, ground.day).map(|write| &write.content) {
+        let stands_in = match ground.state.shown(id, FieldKey::Place, ground.day).map(|write| &write.content)
+        {
             Some(Content::Place { parent, .. }) => *parent,
             _ => ground.state.program_id().into(),
         };
@@ -218,7 +239,9 @@ fn move_to(place: &Place, kind: EntityKind, args: &MoveTo) -> Result<(), CliErro
             (Some(name), _) => Among::Before(find(ground, kind, name)?),
             (None, Some(name)) => Among::After(find(ground, kind, name)?),
             (None, None) if args.to.is_none() => {
-                return Err(CliError::usage("say where to: --to PARENT, --before SIBLING or --after SIBLING"));
+                return Err(CliError::usage(
+                    "say where to: --to PARENT, --before SIBLING or --after SIBLING",
+                ));
             }
             (None, None) => Among::Last,
         };
@@ -232,7 +255,10 @@ fn retire(place: &Place, kind: EntityKind, args: &NamedWhy) -> Result<(), CliErr
     change(place, &args.why, |ground, _| {
         let id = find(ground, kind, &args.name)?;
         if !ground.state.lives(id, ground.day) {
-            return Err(CliError::refused(format!("{:?} is retired already", ground.title(id)), "radslag history shows by whom"));
+            return Err(CliError::refused(
+                format!("{:?} is retired already", ground.title(id)),
+                "radslag history shows by whom",
+            ));
         }
         Ok(vec![Draft::new(Change::Retired { entity: id, merged_into: None })])
     })
@@ -242,7 +268,10 @@ fn restore(place: &Place, kind: EntityKind, args: &NamedWhy) -> Result<(), CliEr
     change(place, &args.why, |ground, _| {
         let id = find(ground, kind, &args.name)?;
         if ground.state.lives(id, ground.day) {
-            return Err(CliError::Refused { what: format!("{:?} is in the programme", ground.title(id)), hint: None });
+            return Err(CliError::Refused {
+                what: format!("{:?} is in the programme", ground.title(id)),
+                hint: None,
+            });
         }
         Ok(vec![Draft::new(Change::Restored { entity: id })])
     })

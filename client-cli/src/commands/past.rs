@@ -1,8 +1,8 @@
 //! Looking back: history, blame, diff, log, verify.
 
+use radslag_client::ClientError;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
-use radslag_client::ClientError;
 use radslag_core::diff::{self, Sort};
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{EntityId, Position};
@@ -33,8 +33,10 @@ pub const ANY: &[EntityKind] =
 pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliError> {
     let mut records = Vec::new();
     let head = replica.ledger.state.head();
-    walk(replica.log.as_ref(), replica.settings.program, Position::new(1), head, |record| records.push(record))
-        .map_err(ClientError::from)?;
+    walk(replica.log.as_ref(), replica.settings.program, Position::new(1), head, |record| {
+        records.push(record)
+    })
+    .map_err(ClientError::from)?;
     records.extend(view.queued.iter().cloned());
     Ok(records)
 }
@@ -73,7 +75,8 @@ pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
         Lang::Sv => ["när", "vem", "fält", "före", "efter", "varför", "händelse"],
         Lang::En => ["when", "who", "field", "before", "after", "why", "event"],
     };
-    let rows: Vec<Vec<String>> = changes.iter().map(|change| change_row(ui, &ground, change, confirmed)).collect();
+    let rows: Vec<Vec<String>> =
+        changes.iter().map(|change| change_row(ui, &ground, change, confirmed)).collect();
     ui.table(&headings, &rows)
 }
 
@@ -109,7 +112,8 @@ fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Posi
     };
     let after = ground.text(ui, change.field, change.after.as_ref());
     let written = ground.text(ui, change.field, Some(&change.written));
-    let mut said = if written == after { after } else { format!("{written} ({}: {after})", ui.text("visas", "shown")) };
+    let mut said =
+        if written == after { after } else { format!("{written} ({}: {after})", ui.text("visas", "shown")) };
     match (change.conflict_before, change.conflict_after) {
         (false, true) => said.push_str(ui.text("  [konflikt öppnad]", "  [conflict opened]")),
         (true, false) => said.push_str(ui.text("  [konflikt avgjord]", "  [conflict settled]")),
@@ -135,7 +139,8 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
     let view = replica.view();
     let point = point(&replica, &view, args.as_of.as_deref())?;
     let ground = Ground { state: &point.state, values: &view, day: point.day };
-    let only = args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
+    let only =
+        args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
     let only = only.transpose()?;
     let ui = place.ui;
     let mut rows = Vec::new();
@@ -213,7 +218,9 @@ pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
             }))?;
             continue;
         }
-        let text = |ground: &Ground<'_>, value| field.map_or(String::new(), |field| ground.value_text(ui, field, value));
+        let text = |ground: &Ground<'_>, value| {
+            field.map_or(String::new(), |field| ground.value_text(ui, field, value))
+        };
         let (old, new) = (text(&before, change.before.as_ref()), text(&ground, change.after.as_ref()));
         let by = match field {
             Some(field) if change.sort == Sort::Revised => ground
@@ -337,7 +344,8 @@ pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
     if replica.ledger.state.head() == Position::ZERO {
         return Err(ClientError::Empty.into());
     }
-    let verified = Ledger::verify(replica.log.as_ref(), replica.settings.program).map_err(ClientError::from)?;
+    let verified =
+        Ledger::verify(replica.log.as_ref(), replica.settings.program).map_err(ClientError::from)?;
     let position = verified.state.head();
     let root = verified.frontier.root();
     if args.online {
@@ -350,7 +358,9 @@ pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
         }));
     }
     ui.line(&match ui.lang {
-        Lang::Sv => format!("alla {position} händelser är kontrollerade: signaturer, ordning, värden, regler, rot"),
+        Lang::Sv => {
+            format!("alla {position} händelser är kontrollerade: signaturer, ordning, värden, regler, rot")
+        }
         Lang::En => format!("all {position} records verify: signatures, sequences, values, rules, root"),
     })?;
     ui.line(&format!("{}  {root}", ui.text("rot ", "root")))?;
@@ -365,12 +375,17 @@ async fn compare_online(replica: &Replica, verified: &Ledger) -> Result<(), CliE
     let remote = Remote::connect(&replica.settings.server).await?;
     let hello = remote.hello(&replica.settings.program.to_string()).await?;
     let unverified = |what: String| CliError::Unverified(what);
-    let key = PublicKey::from_bytes(verified.state.log_key()).map_err(|error| unverified(error.to_string()))?;
+    let key =
+        PublicKey::from_bytes(verified.state.log_key()).map_err(|error| unverified(error.to_string()))?;
     let checkpoint = Checkpoint::verify(&hello.checkpoint, replica.settings.program, &key)
         .map_err(|error| unverified(format!("the server's checkpoint: {error}")))?;
     if checkpoint.size > verified.frontier.size() {
         return Err(CliError::refused(
-            format!("the server is at position {}, this replica at {}", checkpoint.size, verified.frontier.size()),
+            format!(
+                "the server is at position {}, this replica at {}",
+                checkpoint.size,
+                verified.frontier.size()
+            ),
             "radslag pull, then radslag verify --online",
         ));
     }

@@ -29,7 +29,8 @@ pub async fn run(ui: Ui, args: &Quickstart) -> Result<(), CliError> {
     let ui = Ui { format: Format::Table, ..ui };
     let data = args.data.clone();
     let sample = data.join("sodertorn-2019.tsv");
-    let mut tour = Tour { ui, data, step: 0, server: None, address: SocketAddr::from(([127, 0, 0, 1], PORT)) };
+    let mut tour =
+        Tour { ui, data, step: 0, server: None, address: SocketAddr::from(([127, 0, 0, 1], PORT)) };
     let walked = tour.walk(&sample).await;
     let outcome = match walked {
         Ok(()) if !args.no_serve => tour.serve_on().await,
@@ -106,7 +107,10 @@ impl Tour {
         ))?;
         self.expect(differing == 1, "exactly one differing line")?;
         if same {
-            self.ui.tell("   before.tsv är tabellen som importerades, byte för byte", "   before.tsv is the imported table, byte for byte")?;
+            self.ui.tell(
+                "   before.tsv är tabellen som importerades, byte för byte",
+                "   before.tsv is the imported table, byte for byte",
+            )?;
         }
 
         self.title("Var och en kan kontrollera loggen själv", "Each can check the log alone")?;
@@ -118,20 +122,32 @@ impl Tour {
 
     /// The programme of an earlier run, or a new one from the sample.
     async fn programme(&mut self, sample: &Path) -> Result<ProgramId, CliError> {
-        let known = self.server.as_ref().and_then(|server| server.engine().programmes().first().map(|p| p.id()));
+        let known =
+            self.server.as_ref().and_then(|server| server.engine().programmes().first().map(|p| p.id()));
         if let Some(program) = known {
             self.title("Programmet finns sedan förra gången", "The programme is there from last time")?;
             self.ui.line(&format!("   {program}"))?;
             return Ok(program);
         }
-        self.title("Kansliet lägger upp programmet ur tabellen", "The office begins the programme from the table")?;
+        self.title(
+            "Kansliet lägger upp programmet ur tabellen",
+            "The office begins the programme from the table",
+        )?;
         // A folder of an attempt that was cut short holds nothing that the server has.
         let _ = fs::remove_dir_all(self.path("kansli"));
         let server = self.url();
-        let args =
-            ["program", "create", "--server", &server, "--import", &text(sample), &text(&self.path("kansli"))];
+        let args = [
+            "program",
+            "create",
+            "--server",
+            &server,
+            "--import",
+            &text(sample),
+            &text(&self.path("kansli")),
+        ];
         self.run(None, &args).await?;
-        let made = self.server.as_ref().and_then(|server| server.engine().programmes().first().map(|p| p.id()));
+        let made =
+            self.server.as_ref().and_then(|server| server.engine().programmes().first().map(|p| p.id()));
         made.ok_or_else(|| broken("a programme on the server"))
     }
 
@@ -145,7 +161,18 @@ impl Tour {
             }
             let server = self.url();
             let id = program.to_string();
-            let args = ["init", "--server", &server, "--program", &id, "--org", org, "--member", member, &text(&dir)];
+            let args = [
+                "init",
+                "--server",
+                &server,
+                "--program",
+                &id,
+                "--org",
+                org,
+                "--member",
+                member,
+                &text(&dir),
+            ];
             self.run(None, &args).await?;
         }
         Ok(())
@@ -220,7 +247,12 @@ impl Tour {
         ui.line(&format!("{} {}", ui.text("Servern går vidare på", "The server goes on at"), self.url()))?;
         ui.tell("Prova i en annan terminal:", "Try in another terminal:")?;
         let haninge = self.path("haninge");
-        for line in ["show", "edit \"Södertörnskonferensen\" --time 26-sep --reason \"ny lokal\"", "sync", "log --last 5"] {
+        for line in [
+            "show",
+            "edit \"Södertörnskonferensen\" --time 26-sep --reason \"ny lokal\"",
+            "sync",
+            "log --last 5",
+        ] {
             ui.line(&format!("  radslag --replica {} {line}", haninge.display()))?;
         }
         ui.tell("Ctrl-C avslutar.", "Ctrl-C ends it.")?;
@@ -303,7 +335,8 @@ impl Tour {
     fn conflict(&self, org: &str) -> Result<(String, String), CliError> {
         let replica = self.replica(org)?;
         let state = &replica.ledger.state;
-        let wrote = |device| state.devices().get(device).is_some_and(|device| device.org.as_str() == "haninge");
+        let wrote =
+            |device| state.devices().get(device).is_some_and(|device| device.org.as_str() == "haninge");
         let open = view::conflicts(state);
         let found = open.iter().find_map(|conflict| {
             let own: Vec<_> = conflict.sides.iter().filter(|side| wrote(&side.device)).collect();
@@ -352,7 +385,8 @@ fn quoted(word: &str) -> String {
 
 /// Whether the first file is the sample, and how many lines differ between the two.
 fn compare(before: &Path, now: &Path) -> Result<(bool, usize), CliError> {
-    let read = |path: &Path| fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source });
+    let read =
+        |path: &Path| fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source });
     let (before, now) = (read(before)?, read(now)?);
     let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
     let (old, new) = (lines(&before), lines(&now));

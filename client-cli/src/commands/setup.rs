@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use radslag_client::ClientError;
 use radslag_client::author::Act;
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_client::settings::{FOLDER, Settings, key_path};
-use radslag_client::ClientError;
 use radslag_core::command::Draft;
 use radslag_core::event::{Authority, Base, Change};
 use radslag_core::id::{DeviceId, MemberId, OrgId, ProgramId};
@@ -33,8 +33,9 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
     let name = args.member.clone().or_else(login_name).unwrap_or_else(|| "kansli".to_owned());
     let remote = Remote::connect(&args.server).await?;
     let hello = remote.hello("").await?;
-    let log_key: [u8; 32] = hello.log_key.as_slice().try_into().map_err(|_| {
-        ClientError::NotOurServer { server: args.server.clone(), what: "it has no log key".to_owned() }
+    let log_key: [u8; 32] = hello.log_key.as_slice().try_into().map_err(|_| ClientError::NotOurServer {
+        server: args.server.clone(),
+        what: "it has no log key".to_owned(),
     })?;
     let ids = SystemIds;
     let program = ProgramId::new(ids.random_id());
@@ -66,7 +67,11 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
             "replica": dir.display().to_string(), "org": org.to_string(), "member": name,
         }));
     }
-    ui.say(&format!("{}: {}", ui.text("nyckeln ligger i", "the key is in"), key_path(&dir.join(FOLDER)).display()));
+    ui.say(&format!(
+        "{}: {}",
+        ui.text("nyckeln ligger i", "the key is in"),
+        key_path(&dir.join(FOLDER)).display()
+    ));
     ui.line(&format!("{program}  {title}"))?;
     ui.say(&format!(
         "{}: radslag init --server {} --program {program} --org ORG --member NAME DIR",
@@ -90,7 +95,8 @@ async fn begin(
     let created = Draft::new(Change::ProgramCreated { log_key, device_key, rules });
     let first = created.with_value(Slot::TITLE, title.as_bytes().to_vec());
     let admitted = Draft::new(Change::OrganisationAdmitted { org_id: settings.org.clone(), party: None });
-    let member = Draft::new(Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() });
+    let member =
+        Draft::new(Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() });
     let member = member.with_text(Slot::MEMBER_NAME, &settings.name);
     replica.queue(Base::default(), vec![first], &Act::default(), false)?;
     let base = replica.base();
@@ -100,7 +106,10 @@ async fn begin(
     }
     let report = replica.create(remote).await?;
     if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
-        return Err(CliError::Refused { what: format!("the server did not take the programme: {refused}"), hint: None });
+        return Err(CliError::Refused {
+            what: format!("the server did not take the programme: {refused}"),
+            hint: None,
+        });
     }
     replica.pull(remote, |at, of| ui.progress(at, of)).await?;
     Ok(())
@@ -120,11 +129,19 @@ fn home() -> Result<PathBuf, CliError> {
         .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("radslag")))
         .or_else(|| set("APPDATA").map(|data| data.join("radslag")))
         .or_else(|| set("HOME").map(|home| home.join(".local/share/radslag")));
-    home.ok_or_else(|| CliError::refused("there is no place for the key", "set RADSLAG_HOME, or name a folder: radslag program create … DIR"))
+    home.ok_or_else(|| {
+        CliError::refused(
+            "there is no place for the key",
+            "set RADSLAG_HOME, or name a folder: radslag program create … DIR",
+        )
+    })
 }
 
 fn login_name() -> Option<String> {
-    ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty())
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
 }
 
 /// `program list`.
@@ -160,7 +177,8 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
     if args.invite.is_some() {
         return Err(super::not_yet("--invite"));
     }
-    let program: ProgramId = args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
+    let program: ProgramId =
+        args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
     if args.member.trim().is_empty() {
         return Err(CliError::usage("--member: a name is needed"));
@@ -213,7 +231,11 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
         settings.name,
         args.dir.display()
     ))?;
-    ui.say(&format!("{}: {}", ui.text("nyckeln ligger i", "the key is in"), key_path(&args.dir.join(FOLDER)).display()));
+    ui.say(&format!(
+        "{}: {}",
+        ui.text("nyckeln ligger i", "the key is in"),
+        key_path(&args.dir.join(FOLDER)).display()
+    ));
     Ok(())
 }
 
@@ -245,7 +267,10 @@ async fn enrol(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), Cli
     replica.queue(base, drafts, &Act::default(), true)?;
     let report = replica.push(remote).await?;
     if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
-        return Err(CliError::Refused { what: format!("the server did not enrol this device: {refused}"), hint: None });
+        return Err(CliError::Refused {
+            what: format!("the server did not enrol this device: {refused}"),
+            hint: None,
+        });
     }
     replica.pull(remote, |_, _| {}).await?;
     Ok(())

@@ -39,13 +39,19 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
     if let as_of::Recorded::Position(asked) = recorded
         && asked > head
     {
-        return Err(CliError::refused(format!("position {asked} is after the last one, {head}"), "radslag pull, or name an earlier position"));
+        return Err(CliError::refused(
+            format!("position {asked} is after the last one, {head}"),
+            "radslag pull, or name an earlier position",
+        ));
     }
     let (state, _) = fold_until(replica.log.as_ref(), replica.settings.program, head, recorded)
         .map_err(radslag_client::ClientError::from)?;
     let day = state.today().ok_or_else(|| {
         let began = when::rfc3339(first_instant(replica));
-        CliError::refused(format!("the programme began later, {began}"), format!("radslag show --as-of {began}"))
+        CliError::refused(
+            format!("the programme began later, {began}"),
+            format!("radslag show --as-of {began}"),
+        )
     })?;
     Ok(Point { state, day })
 }
@@ -195,7 +201,8 @@ fn tree(ui: Ui, ground: &Ground<'_>, program: &ProgramView, only: Option<EntityI
         ground.state.head(),
         when::local(ground.state.recorded_at())
     ))?;
-    let retired = |standing| if standing == Standing::Retired { ui.text("  [utgått]", "  [retired]") } else { "" };
+    let retired =
+        |standing| if standing == Standing::Retired { ui.text("  [utgått]", "  [retired]") } else { "" };
     for area in program.areas.iter().filter(|area| only.is_none_or(|only| only == area.id)) {
         ui.line("")?;
         ui.line(&format!("{}{}", heading(&area.title, area.goal.as_deref()), retired(area.standing)))?;

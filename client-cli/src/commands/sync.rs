@@ -1,6 +1,6 @@
 //! The network and where a replica stands: pull, push, sync, status, whoami, outbox.
 
-use radslag_client::exchange::{PushReport, Pulled};
+use radslag_client::exchange::{Pulled, PushReport};
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
@@ -47,7 +47,11 @@ pub async fn sync(place: &Place) -> Result<(), CliError> {
 }
 
 /// Pulls, pushes what is queued, and pulls again until the own changes are seen.
-pub async fn both_ways(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(Pulled, PushReport), CliError> {
+pub async fn both_ways(
+    ui: Ui,
+    replica: &mut Replica,
+    remote: &Remote,
+) -> Result<(Pulled, PushReport), CliError> {
     let mut pulled = replica.pull(remote, |at, of| ui.progress(at, of)).await?;
     let mut pushed = PushReport::default();
     if !replica.outbox_is_empty() {
@@ -73,7 +77,10 @@ fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>
     let sent = pushed.map_or(0, |pushed| pushed.accepted);
     let rejections = pushed.map_or(&[][..], |pushed| &pushed.rejected);
     for rejected in rejections {
-        ui.line(&format!("{}: {rejected}", ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")))?;
+        ui.line(&format!(
+            "{}: {rejected}",
+            ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")
+        ))?;
     }
     ui.line(&match ui.lang {
         Lang::Sv => format!(
@@ -97,7 +104,10 @@ fn refused(pushed: &PushReport) -> Result<(), CliError> {
     match &pushed.refused {
         None => Ok(()),
         Some(reason) => Err(CliError::refused(
-            format!("the server refused a change: {reason}; {} changes are in quarantine", pushed.quarantined),
+            format!(
+                "the server refused a change: {reason}; {} changes are in quarantine",
+                pushed.quarantined
+            ),
             "radslag outbox list",
         )),
     }
@@ -123,7 +133,10 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     let last = replica.ledger.state.today().map(|_| when::local(replica.ledger.state.recorded_at()));
     let rows = vec![
         vec![ui.text("program", "programme").to_owned(), title],
-        vec![ui.text("replika", "replica").to_owned(), format!("{} ({})", replica.settings.org, replica.settings.name)],
+        vec![
+            ui.text("replika", "replica").to_owned(),
+            format!("{} ({})", replica.settings.org, replica.settings.name),
+        ],
         vec!["position".to_owned(), format!("{position}  {}", last.unwrap_or_default())],
         vec![ui.text("kontrollerad till", "verified to").to_owned(), position.to_string()],
         vec![ui.text("i kö", "queued").to_owned(), replica.outbox.len().to_string()],
@@ -132,7 +145,11 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     ];
     ui.table(&[ui.text("vad", "what"), ui.text("läge", "state")], &rows)?;
     for (event, rejection) in &view.doubtful {
-        ui.line(&format!("{} {}: {rejection}", ui.text("kommer att avvisas", "will be declined"), event.short()))?;
+        ui.line(&format!(
+            "{} {}: {rejection}",
+            ui.text("kommer att avvisas", "will be declined"),
+            event.short()
+        ))?;
     }
     Ok(())
 }
@@ -171,7 +188,13 @@ pub fn outbox(place: &Place, command: &Outbox) -> Result<(), CliError> {
     let ui = place.ui;
     let mut rows = Vec::new();
     for event in &replica.outbox {
-        rows.push((event.body.event_id.to_string(), event.body.kind.clone(), "queued", String::new(), event.body.authored_at));
+        rows.push((
+            event.body.event_id.to_string(),
+            event.body.kind.clone(),
+            "queued",
+            String::new(),
+            event.body.authored_at,
+        ));
     }
     for (_, event) in replica.quarantine()? {
         let Ok(body) = decode_body(&event.body) else { continue };

@@ -12,6 +12,7 @@ use radslag_core::event::{Change, Source as From};
 use radslag_core::id::{EntityId, EventId};
 use radslag_core::order;
 use radslag_core::parse::nfc;
+use radslag_core::parse::responsible::NamedParty;
 use radslag_core::state::EntityKind;
 use radslag_core::value::{Slot, Values as _};
 use radslag_core::view::{self, ProgramView};
@@ -41,7 +42,9 @@ pub struct Source {
 pub fn read_file(path: &Path) -> Result<Source, CliError> {
     let bytes = fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
     let table = radslag_table::read(&bytes).map_err(|error| {
-        CliError::refused(format!("{}: {error}", path.display()), "nothing was imported; mend the file and try again")
+        let why = std::error::Error::source(&error).map_or(String::new(), |why| format!(": {why}"));
+        let what = format!("{}: {error}{why}", path.display());
+        CliError::refused(what, "nothing was imported; mend the file and try again")
     })?;
     Ok(Source { table, digest: Digest::of(&bytes) })
 }
@@ -83,7 +86,7 @@ fn imported_before(replica: &Replica, source: &Source) -> Option<EventId> {
 
 /// Queues everything that a table says.
 pub fn queue_import(ui: Ui, replica: &mut Replica, source: &Source) -> Result<Vec<EventId>, CliError> {
-    let drafts = Plan::new(replica, source).drafts(source);
+    let drafts = Plan::new(replica).drafts(source);
     let base = replica.base();
     let mut events = Vec::new();
     for group in groups(drafts) {
@@ -132,15 +135,20 @@ fn groups(drafts: Vec<Draft>) -> Vec<Vec<Draft>> {
 struct Plan<'a> {
     replica: &'a Replica,
     import: EventId,
-    parties: BTreeMap<String, EntityId>,
+    /// By name and proposed organisation: two people of one name in two municipalities are two parties.
+    parties: BTreeMap<(String, Option<String>), EntityId>,
+}
+
+fn key(party: &NamedParty) -> (String, Option<String>) {
+    (nfc(&party.name), party.organisation.as_deref().map(nfc))
 }
 
 impl<'a> Plan<'a> {
-    fn new(replica: &'a Replica, _source: &Source) -> Self {
+    fn new(replica: &'a Replica) -> Self {
         let import = EventId::new(replica.ids.event_id(replica.clock.now()));
         let view = replica.view();
         let program = view::program(&view.state, &view, view.day());
-        let known = program.parties.iter().map(|party| (nfc(&party.name), party.id));
+        let known = program.parties.iter().map(|party| ((nfc(&party.name), None), party.id));
         Self { replica, import, parties: known.collect() }
     }
 
@@ -158,12 +166,12 @@ impl<'a> Plan<'a> {
         let mut drafts = vec![first];
         for row in &table.rows {
             for party in row.responsible_parties() {
-                let name = nfc(&party.name);
-                if !self.parties.contains_key(&name) {
+                if !self.parties.contains_key(&key(&party)) {
                     let id = self.id();
-                    self.parties.insert(name, id);
+                    self.parties.insert(key(&party), id);
                     let source = Some(From { import: self.import, line: row.line() });
-                    let added = Change::PartyAdded { party: id, kind: party.kind, organisation: None, source };
+                    let added =
+                        Change::PartyAdded { party: id, kind: party.kind, organisation: None, source };
                     drafts.push(Draft::new(added).with_text(Slot::NAME, &party.name));
                 }
             }
@@ -194,7 +202,8 @@ impl<'a> Plan<'a> {
                     if let Some(title) = starts {
                         subgoal = self.id();
                         let key = order_key.clone();
-                        let added = Draft::new(Change::SubgoalAdded { subgoal, area, order_key: key, source });
+                        let added =
+                            Draft::new(Change::SubgoalAdded { subgoal, area, order_key: key, source });
                         drafts.push(text(added, Slot::TITLE, title));
                     }
                     let added = Change::ActivityAdded {
@@ -220,7 +229,8 @@ impl<'a> Plan<'a> {
 
     fn responsible(&self, row: &Row) -> Vec<EntityId> {
         let named = row.responsible_parties();
-        let mut ids: Vec<EntityId> = named.iter().filter_map(|party| self.parties.get(&nfc(&party.name)).copied()).collect();
+        let mut ids: Vec<EntityId> =
+            named.iter().filter_map(|party| self.parties.get(&key(party)).copied()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -240,18 +250,25 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     match args.to.extension().and_then(|extension| extension.to_str()) {
         Some("tsv") => {}
         Some("csv" | "json" | "xlsx") => return Err(super::not_yet("export to csv, json and xlsx")),
-        _ => return Err(CliError::usage(format!("--to {}: name a file that ends in .tsv", args.to.display()))),
+        _ => {
+            return Err(CliError::usage(format!("--to {}: name a file that ends in .tsv", args.to.display())));
+        }
     }
     let replica = place.open()?;
     let view = replica.view();
     let point = point(&replica, &view, args.as_of.as_deref())?;
     let program = view::program(&point.state, &view, point.day);
     let import = point.state.imports().first().copied();
-    let layout = import.and_then(|import| view.bytes(import.layout)).map(|bytes| Layout::decode(&bytes)).transpose();
-    let layout = layout.map_err(|error| CliError::Unverified(format!("the layout of the imported table: {error}")))?;
+    let layout =
+        import.and_then(|import| view.bytes(import.layout)).map(|bytes| Layout::decode(&bytes)).transpose();
+    let layout =
+        layout.map_err(|error| CliError::Unverified(format!("the layout of the imported table: {error}")))?;
     let exported = to_export(&program, import.map(|import| import.event));
     let bytes = radslag_table::write(layout.as_ref(), &exported).map_err(|error| {
-        CliError::refused(error.to_string(), "nothing was written; change the text with radslag edit and export again")
+        CliError::refused(
+            error.to_string(),
+            "nothing was written; change the text with radslag edit and export again",
+        )
     })?;
     write_whole(&args.to, &bytes)?;
     let ui = place.ui;
@@ -281,7 +298,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 }
 
 fn to_export(program: &ProgramView, import: Option<EventId>) -> ExportProgram {
-    let line = |source: Option<From>| source.filter(|source| Some(source.import) == import).map(|source| source.line);
+    let line = |source: Option<From>| {
+        source.filter(|source| Some(source.import) == import).map(|source| source.line)
+    };
     let activity = |activity: &view::ActivityView| ExportActivity {
         source_line: line(activity.source),
         title: activity.title.clone(),

@@ -56,16 +56,16 @@ pub enum ClientError {
     },
     /// The server declined the call as a whole.
     #[error("{0}")]
-    Api(ApiError),
+    Api(Box<ApiError>),
     /// What was received or stored does not verify.
     #[error("the log failed verification: {0}")]
     Unverified(String),
     /// The store does not answer.
-    #[error(transparent)]
-    Log(LogError),
+    #[error("{0}")]
+    Log(#[source] Box<LogError>),
     /// The rules would decline the change.
     #[error("{0}")]
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
     /// The change makes no sense as asked for.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -95,7 +95,7 @@ pub enum ClientError {
 impl From<LedgerError> for ClientError {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Log(error) => Self::Log(error),
+            LedgerError::Log(error) => Self::Log(Box::new(error)),
             LedgerError::Forged { .. } => Self::Unverified(error.to_string()),
         }
     }
@@ -103,6 +103,6 @@ impl From<LedgerError> for ClientError {
 
 impl From<LogError> for ClientError {
     fn from(error: LogError) -> Self {
-        Self::Log(error)
+        Self::Log(Box::new(error))
     }
 }

@@ -118,7 +118,8 @@ impl Replica {
             let values = decode_values(&frame.values).map_err(|error| {
                 ClientError::Unverified(format!("a value of position {}: {error}", record.position))
             })?;
-            bytes += record.body.len() + values.iter().map(|value| value.bytes.len() + 40).sum::<usize>() + 200;
+            bytes +=
+                record.body.len() + values.iter().map(|value| value.bytes.len() + 40).sum::<usize>() + 200;
             batch.records.push(FramedRecord { record, values });
         }
         if batch.records.is_empty() {
@@ -128,7 +129,12 @@ impl Replica {
     }
 
     /// Verifies a batch, then stores it together with what it does to the outbox.
-    fn store(&mut self, mut batch: Batch, bundles: &[v1::Bundle], pulled: &mut Pulled) -> Result<(), ClientError> {
+    fn store(
+        &mut self,
+        mut batch: Batch,
+        bundles: &[v1::Bundle],
+        pulled: &mut Pulled,
+    ) -> Result<(), ClientError> {
         let named = |bundle: &&v1::Bundle| {
             batch.records.iter().any(|frame| frame.record.bundle_position == bundle.position)
         };
@@ -163,7 +169,13 @@ impl Replica {
                 Entry::Rejected(facts) => {
                     pulled.rejected += 1;
                     let reason = facts.reason.name();
-                    rows.extend(self.to_quarantine(own, quarantine, reason, "the rules declined it", record.position));
+                    rows.extend(self.to_quarantine(
+                        own,
+                        quarantine,
+                        reason,
+                        "the rules declined it",
+                        record.position,
+                    ));
                     quarantine += 1;
                 }
             }
@@ -176,7 +188,10 @@ impl Replica {
         pulled.records += taken.len();
         let root = ledger.frontier.root();
         let program = self.settings.program;
-        self.log.commit(Commit { appends: vec![Append { program, records: stored, bundles, head, root }], rows })?;
+        self.log.commit(Commit {
+            appends: vec![Append { program, records: stored, bundles, head, root }],
+            rows,
+        })?;
         self.ledger = ledger;
         self.outbox.retain(|event| !seen.contains(&event.body.event_id));
         Ok(())
@@ -188,7 +203,8 @@ impl Replica {
             return Ok(());
         }
         let wrong = |what: String| ClientError::Unverified(what);
-        let key = PublicKey::from_bytes(self.ledger.state.log_key()).map_err(|error| wrong(error.to_string()))?;
+        let key =
+            PublicKey::from_bytes(self.ledger.state.log_key()).map_err(|error| wrong(error.to_string()))?;
         let checkpoint = Checkpoint::verify(&caught_up.checkpoint, self.settings.program, &key)
             .map_err(|error| wrong(format!("the server's checkpoint: {error}")))?;
         let own = (self.ledger.frontier.size(), self.ledger.frontier.root());
@@ -250,13 +266,16 @@ impl Replica {
                     }
                     Verdict::Refused(refusal) => {
                         report.refused = Some(format!("{}: {refusal}", refusal.name()));
-                        report.quarantined = self.refuse_from(at + landed, refusal.name(), &refusal.to_string())?;
+                        report.quarantined =
+                            self.refuse_from(at + landed, refusal.name(), &refusal.to_string())?;
                         return Ok(report);
                     }
                     Verdict::DeviceForked { landed } => {
                         return Err(ClientError::Refused {
                             reason: "DEVICE_FORKED".to_owned(),
-                            detail: format!("another machine with this replica's key has written event {landed}"),
+                            detail: format!(
+                                "another machine with this replica's key has written event {landed}"
+                            ),
                         });
                     }
                     Verdict::Gap { expected } => {
@@ -295,7 +314,8 @@ impl Replica {
                 answer.map(|answer| answer.into_inner().answers)
             }
             Call::Create => {
-                let answer = remote.admin().create_program(api::CreateProgramRequest { bundle, request_id }).await;
+                let answer =
+                    remote.admin().create_program(api::CreateProgramRequest { bundle, request_id }).await;
                 answer.map(|answer| answer.into_inner().answers)
             }
         };
@@ -304,16 +324,15 @@ impl Replica {
 
     /// Moves an own event that was refused, and all after it, to quarantine.
     fn refuse_from(&mut self, at: usize, reason: &str, detail: &str) -> Result<usize, ClientError> {
-        let mut number = self.next_quarantine()?;
+        let numbers = self.next_quarantine()?..;
         let mut rows = Vec::new();
-        for (index, event) in self.outbox[at..].iter().enumerate() {
+        for (index, (event, number)) in self.outbox[at..].iter().zip(numbers).enumerate() {
             let (reason, detail) = if index == 0 {
                 (reason, detail)
             } else {
                 ("FOLLOWS_REFUSED", "an earlier change of this replica was refused")
             };
             rows.extend(self.to_quarantine(event, number, reason, detail, Position::ZERO));
-            number += 1;
         }
         self.log.commit(Commit { appends: Vec::new(), rows })?;
         Ok(self.outbox.split_off(at).len())

@@ -94,13 +94,12 @@ impl Remote {
     /// What a status of the server means.
     pub fn declined(&self, status: Status) -> ClientError {
         if let Some(error) = from_status(&status) {
-            return ClientError::Api(error);
+            return ClientError::Api(Box::new(error));
         }
         match status.code() {
-            Code::Unimplemented | Code::InvalidArgument | Code::NotFound => ClientError::NotOurServer {
-                server: self.server.clone(),
-                what: status.message().to_owned(),
-            },
+            Code::Unimplemented | Code::InvalidArgument | Code::NotFound => {
+                ClientError::NotOurServer { server: self.server.clone(), what: status.message().to_owned() }
+            }
             _ => ClientError::NoAnswer { server: self.server.clone(), source: Some(Box::new(status)) },
         }
     }

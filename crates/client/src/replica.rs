@@ -206,7 +206,8 @@ impl Replica {
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {
         let mut outbox = Vec::new();
         for (number, bytes) in self.log.rows(self.settings.program, RowKind::Outbox)? {
-            let bad = |what: String| ClientError::Unverified(format!("outbox row {number} is damaged: {what}"));
+            let bad =
+                |what: String| ClientError::Unverified(format!("outbox row {number} is damaged: {what}"));
             let row = SignedEvent::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
             let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
             let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
@@ -284,11 +285,7 @@ impl Replica {
 
     /// What is being looked at now: the base of whatever is edited in sight of it.
     pub fn base(&self) -> Base {
-        Base {
-            epoch: self.ledger.state.epoch(),
-            position: self.ledger.state.head(),
-            seq: self.chain().seq,
-        }
+        Base { epoch: self.ledger.state.epoch(), position: self.ledger.state.head(), seq: self.chain().seq }
     }
 
     fn chain(&self) -> Chain {
@@ -312,11 +309,10 @@ impl Replica {
     ) -> Result<Vec<EventId>, ClientError> {
         let now = self.clock.now();
         let chain = self.chain();
-        let events =
-            author(&self.settings, self.ids.as_ref(), now, base, chain, drafts, act, grouped)?;
+        let events = author(&self.settings, self.ids.as_ref(), now, base, chain, drafts, act, grouped)?;
         let mut view = self.view();
         for event in &events {
-            view.take(event).map_err(ClientError::Rejected)?;
+            view.take(event).map_err(|rejection| ClientError::Rejected(Box::new(rejection)))?;
         }
         let row = |event: &Authored| {
             let row = encode_event(event.bytes.clone(), &event.values);

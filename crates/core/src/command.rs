@@ -139,7 +139,9 @@ fn says(state: &State, values: &dyn Values, day: CivilDate, entity: EntityId, ed
         (To::Responsible(false), None) => true,
         (To::Responsible(wanted), Some(Content::Responsible(is))) => wanted == is,
         (To::Party(wanted), Some(Content::Party(is))) => wanted == is,
-        (To::Text(text), Some(Content::Sealed(at))) => values.bytes(*at).is_some_and(|is| is == text.as_bytes()),
+        (To::Text(text), Some(Content::Sealed(at))) => {
+            values.bytes(*at).is_some_and(|is| is == text.as_bytes())
+        }
         (To::Cost(cost), Some(Content::Sealed(at))) => {
             values.bytes(*at).is_some_and(|is| is == cost.to_value_bytes())
         }
@@ -201,7 +203,8 @@ pub fn order_key(
         }
     }
     keys.sort();
-    let index_of = |sibling| keys.iter().position(|(_, id)| *id == sibling).ok_or(CommandError::NotASibling(sibling));
+    let index_of =
+        |sibling| keys.iter().position(|(_, id)| *id == sibling).ok_or(CommandError::NotASibling(sibling));
     let at = match among {
         Among::Last => keys.len(),
         Among::First => 0,
@@ -210,7 +213,8 @@ pub fn order_key(
     };
     let before = at.checked_sub(1).map(|index| keys[index].0.as_str());
     // Equal neighbours (two offline additions at one place) leave no room between them: go past them.
-    let after = keys[at..].iter().map(|(key, _)| key.as_str()).find(|key| before.is_none_or(|before| before < *key));
+    let after =
+        keys[at..].iter().map(|(key, _)| key.as_str()).find(|key| before.is_none_or(|before| before < *key));
     order::between(before, after).ok_or(CommandError::NoRoom)
 }
 
@@ -251,7 +255,8 @@ pub fn resolve(conflict: &Conflict<'_>, choice: &Choice) -> Result<Draft, Comman
     let mut settles: Vec<EventId> = conflict.sides.iter().map(|side| side.event).collect();
     settles.sort_unstable();
     let (entity, field) = (conflict.entity, conflict.field);
-    let resolved = |take, stands| Draft::new(Change::ConflictResolved { entity, field, settles, take, stands });
+    let resolved =
+        |take, stands| Draft::new(Change::ConflictResolved { entity, field, settles, take, stands });
     let slot = field.slot().unwrap_or(Slot::TITLE);
     Ok(match choice {
         Choice::Take(event) => {
@@ -259,8 +264,12 @@ pub fn resolve(conflict: &Conflict<'_>, choice: &Choice) -> Result<Draft, Comman
             let side = side.ok_or(CommandError::NotASide(*event))?;
             resolved(Some(*event), fold::standing_of(&side.content))
         }
-        Choice::Value(To::Text(text)) => resolved(None, Standing::Sealed).with_value(slot, text.as_bytes().to_vec()),
-        Choice::Value(To::Cost(cost)) => resolved(None, Standing::Sealed).with_value(slot, cost.to_value_bytes()),
+        Choice::Value(To::Text(text)) => {
+            resolved(None, Standing::Sealed).with_value(slot, text.as_bytes().to_vec())
+        }
+        Choice::Value(To::Cost(cost)) => {
+            resolved(None, Standing::Sealed).with_value(slot, cost.to_value_bytes())
+        }
         Choice::Value(To::Party(party)) => resolved(None, Standing::Party(*party)),
         Choice::Value(To::Cleared) => resolved(None, Standing::Cleared),
         Choice::Value(To::Responsible(is)) => resolved(None, Standing::Responsible(*is)),
@@ -333,4 +342,3 @@ pub fn expectations(state: &State, day: CivilDate, entity: EntityId, field: Fiel
     sides.sort_unstable();
     Expectation { entity, field, sides }
 }
-

@@ -105,7 +105,8 @@ fn lines(view: &ProgramView) -> Vec<(EntityId, Line)> {
         for subgoal in &area.subgoals {
             if subgoal.standing == Standing::InForce {
                 let fields = vec![(FieldKey::Title, text(&subgoal.title))];
-                lines.push((subgoal.id, Line { title: subgoal.title.clone(), parent: Some(area.id), fields }));
+                lines
+                    .push((subgoal.id, Line { title: subgoal.title.clone(), parent: Some(area.id), fields }));
             }
             let activities = subgoal.activities.iter().filter(|a| a.standing == Standing::InForce);
             lines.extend(activities.map(|activity| (activity.id, activity_line(subgoal.id, activity))));

@@ -5,7 +5,9 @@
 
 use crate::digest::Digest;
 use crate::field::FieldKey;
-use crate::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, GroupId, MemberId, OrgId, Position, ProgramId};
+use crate::id::{
+    DeviceId, DeviceSeq, EntityId, EpochId, EventId, GroupId, MemberId, OrgId, Position, ProgramId,
+};
 use crate::time::{CivilDate, Instant};
 use crate::value::Slot;
 

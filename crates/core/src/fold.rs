@@ -46,9 +46,12 @@ pub fn addition(body: &EventBody) -> Option<Addition> {
         Change::AreaAdded { area, source, .. } => plain(*area, EntityKind::Area, *source),
         Change::SubgoalAdded { subgoal, source, .. } => plain(*subgoal, EntityKind::Subgoal, *source),
         Change::ActivityAdded { activity, source, .. } => plain(*activity, EntityKind::Activity, *source),
-        Change::PartyAdded { party, kind, source, .. } => {
-            Some(Addition { entity: *party, kind: EntityKind::Party, party_kind: Some(*kind), source: *source })
-        }
+        Change::PartyAdded { party, kind, source, .. } => Some(Addition {
+            entity: *party,
+            kind: EntityKind::Party,
+            party_kind: Some(*kind),
+            source: *source,
+        }),
         Change::OrganisationAdmitted { .. }
         | Change::MemberAdmitted { .. }
         | Change::DeviceEnrolled { .. }
@@ -90,9 +93,10 @@ pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
             .map(|organisation| write(*party, FieldKey::Organisation, Content::Party(organisation)))
             .into_iter()
             .collect(),
-        Change::FieldRevised { entity, field, value } => {
-            new_content(body, *field, *value).map(|content| write(*entity, *field, content)).into_iter().collect()
-        }
+        Change::FieldRevised { entity, field, value } => new_content(body, *field, *value)
+            .map(|content| write(*entity, *field, content))
+            .into_iter()
+            .collect(),
         Change::ResponsibleAssigned { activity, party } => {
             vec![write(*activity, FieldKey::Responsible(*party), Content::Responsible(true))]
         }
@@ -108,9 +112,10 @@ pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
         Change::Restored { entity } => {
             vec![write(*entity, FieldKey::Life, Content::Life { retired: false, merged_into: None })]
         }
-        Change::ConflictResolved { entity, field, stands, .. } => {
-            standing_content(body, *field, stands).map(|content| write(*entity, *field, content)).into_iter().collect()
-        }
+        Change::ConflictResolved { entity, field, stands, .. } => standing_content(body, *field, stands)
+            .map(|content| write(*entity, *field, content))
+            .into_iter()
+            .collect(),
         Change::ProgramCreated { .. }
         | Change::OrganisationAdmitted { .. }
         | Change::MemberAdmitted { .. }
@@ -129,7 +134,8 @@ pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
 
 /// The values that an addition carries become writes of their fields, and being added is the first write of life.
 fn added_values(body: &EventBody, added: Addition) -> Vec<FieldWrite> {
-    let sealed = [FieldKey::Title, FieldKey::Goal, FieldKey::Comment, FieldKey::Time, FieldKey::Cost, FieldKey::Name];
+    let sealed =
+        [FieldKey::Title, FieldKey::Goal, FieldKey::Comment, FieldKey::Time, FieldKey::Cost, FieldKey::Name];
     let mut writes = Vec::new();
     for field in sealed {
         if let Some(slot) = field.slot().filter(|slot| body.digest(*slot).is_some()) {
@@ -158,8 +164,12 @@ fn standing_content(body: &EventBody, field: FieldKey, stands: &Standing) -> Opt
         Standing::SealedIn(event) => Content::Sealed(ValueRef { event: *event, slot: field.slot()? }),
         Standing::Cleared => Content::Cleared,
         Standing::Party(party) => Content::Party(*party),
-        Standing::Place { parent, order_key } => Content::Place { parent: *parent, order_key: order_key.clone() },
-        Standing::Life { retired, merged_into } => Content::Life { retired: *retired, merged_into: *merged_into },
+        Standing::Place { parent, order_key } => {
+            Content::Place { parent: *parent, order_key: order_key.clone() }
+        }
+        Standing::Life { retired, merged_into } => {
+            Content::Life { retired: *retired, merged_into: *merged_into }
+        }
         Standing::Responsible(responsible) => Content::Responsible(*responsible),
     })
 }
@@ -170,8 +180,12 @@ pub fn standing_of(content: &Content) -> Standing {
         Content::Sealed(at) => Standing::SealedIn(at.event),
         Content::Cleared => Standing::Cleared,
         Content::Party(party) => Standing::Party(*party),
-        Content::Place { parent, order_key } => Standing::Place { parent: *parent, order_key: order_key.clone() },
-        Content::Life { retired, merged_into } => Standing::Life { retired: *retired, merged_into: *merged_into },
+        Content::Place { parent, order_key } => {
+            Standing::Place { parent: *parent, order_key: order_key.clone() }
+        }
+        Content::Life { retired, merged_into } => {
+            Standing::Life { retired: *retired, merged_into: *merged_into }
+        }
         Content::Responsible(responsible) => Standing::Responsible(*responsible),
     }
 }
@@ -310,7 +324,8 @@ impl State {
                 self.devices.insert(body.device_id, device);
             }
             Change::OrganisationAdmitted { org_id, party } => {
-                let organisation = self.organisations.entry(org_id.clone()).or_insert(Organisation { party: None });
+                let organisation =
+                    self.organisations.entry(org_id.clone()).or_insert(Organisation { party: None });
                 organisation.party = party.or(organisation.party);
             }
             Change::MemberAdmitted { member_id, org_id } => {

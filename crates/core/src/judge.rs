@@ -84,7 +84,9 @@ fn check_kind(state: &State, body: &EventBody) -> Result<(), Rejection> {
         Change::ProgramCreated { .. } if state.head() != Position::ZERO => {
             Err(Rejection::EntityExists { entity: body.program_id.into() })
         }
-        Change::RulesAdopted { .. } => Err(denied("the rules are changed by the log's operator, not by a push")),
+        Change::RulesAdopted { .. } => {
+            Err(denied("the rules are changed by the log's operator, not by a push"))
+        }
         Change::EpochOpened { .. } => Err(denied("an epoch is opened by the log itself, not by a push")),
         _ => Ok(()),
     }
@@ -118,7 +120,9 @@ fn check_member(state: &State, body: &EventBody) -> Result<(), Rejection> {
                 return Err(denied("the member was admitted before"));
             }
             if !state.organisations().contains_key(org_id) {
-                return Err(Rejection::Denied { what: format!("the organisation {org_id} has not been admitted") });
+                return Err(Rejection::Denied {
+                    what: format!("the organisation {org_id} has not been admitted"),
+                });
             }
             Ok(())
         }
@@ -152,7 +156,8 @@ fn check_targets(state: &State, body: &EventBody) -> Result<(), Rejection> {
             has(state, *entity, *field)?;
             if let NewValue::Party(party) = value { is(state, *party, EntityKind::Party) } else { Ok(()) }
         }
-        Change::ResponsibleAssigned { activity, party } | Change::ResponsibleUnassigned { activity, party } => {
+        Change::ResponsibleAssigned { activity, party }
+        | Change::ResponsibleUnassigned { activity, party } => {
             is(state, *activity, EntityKind::Activity)?;
             is(state, *party, EntityKind::Party)
         }
@@ -211,8 +216,12 @@ fn standing(state: &State, entity: EntityId, field: FieldKey, stands: &Standing)
             let kind = state.entity(entity).map_or(EntityKind::Program, |entity| entity.kind);
             parent(state, entity, kind, *to)
         }
-        (FieldKey::Life, Standing::Life { .. }) | (FieldKey::Responsible(_), Standing::Responsible(_)) => Ok(()),
-        (FieldKey::Lead | FieldKey::Organisation, Standing::Party(party)) => is(state, *party, EntityKind::Party),
+        (FieldKey::Life, Standing::Life { .. }) | (FieldKey::Responsible(_), Standing::Responsible(_)) => {
+            Ok(())
+        }
+        (FieldKey::Lead | FieldKey::Organisation, Standing::Party(party)) => {
+            is(state, *party, EntityKind::Party)
+        }
         (FieldKey::Lead | FieldKey::Organisation, Standing::Cleared) => Ok(()),
         (_, Standing::Sealed | Standing::SealedIn(_) | Standing::Cleared) if field.slot().is_some() => Ok(()),
         _ => unfit,
@@ -248,7 +257,12 @@ fn check_import(state: &State, past: &dyn Past, body: &EventBody) -> Result<(), 
 
 /// The writes that a resolution settles: kept ones from the state, older ones from the log. Each must be a write of the
 /// field that the author had seen, and what stands must be what the taken one says.
-fn settled(state: &State, past: &dyn Past, body: &EventBody, landing: Landing) -> Result<Vec<Write>, Rejection> {
+fn settled(
+    state: &State,
+    past: &dyn Past,
+    body: &EventBody,
+    landing: Landing,
+) -> Result<Vec<Write>, Rejection> {
     let Change::ConflictResolved { entity, field, settles, take, stands } = &body.change else {
         return Ok(Vec::new());
     };
@@ -268,8 +282,15 @@ fn settled(state: &State, past: &dyn Past, body: &EventBody, landing: Landing) -
     Ok(found)
 }
 
-fn past_write(state: &State, past: &dyn Past, event: EventId, entity: EntityId, field: FieldKey) -> Option<Write> {
-    let kept = state.register(entity, field).and_then(|r| r.writes().iter().find(|write| write.event == event));
+fn past_write(
+    state: &State,
+    past: &dyn Past,
+    event: EventId,
+    entity: EntityId,
+    field: FieldKey,
+) -> Option<Write> {
+    let kept =
+        state.register(entity, field).and_then(|r| r.writes().iter().find(|write| write.event == event));
     if let Some(kept) = kept {
         return Some(kept.clone());
     }
@@ -345,7 +366,11 @@ fn judge_write(
         }
         after.push(draft(body, landing, date, write.content.clone()));
         if after.sides(landing.recorded_on, state.epochs()).len() > MAX_SIDES {
-            return Err(Rejection::TooManySides { entity: write.entity, field: write.field, limit: MAX_SIDES });
+            return Err(Rejection::TooManySides {
+                entity: write.entity,
+                field: write.field,
+                limit: MAX_SIDES,
+            });
         }
     }
     let equal = sides.iter().find(|side| class::equal(write.field, &side.content, &write.content, past));

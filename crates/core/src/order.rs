@@ -83,7 +83,10 @@ mod tests {
         for count in [0, 1, 2, 31, 300, 3000] {
             let keys = spread(count);
             assert!(keys.iter().all(|key| is_key(key)), "{count}");
-            assert!(keys.windows(2).all(|pair| pair[0] < pair[1] && between(Some(&pair[0]), Some(&pair[1])).is_some()));
+            assert!(
+                keys.windows(2)
+                    .all(|pair| pair[0] < pair[1] && between(Some(&pair[0]), Some(&pair[1])).is_some())
+            );
         }
     }
 

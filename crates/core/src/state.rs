@@ -64,7 +64,11 @@ impl EntityKind {
         match field {
             FieldKey::Title => !matches!(self, Self::Party),
             FieldKey::Goal => matches!(self, Self::Area),
-            FieldKey::Comment | FieldKey::Time | FieldKey::Cost | FieldKey::Lead | FieldKey::Responsible(_) => {
+            FieldKey::Comment
+            | FieldKey::Time
+            | FieldKey::Cost
+            | FieldKey::Lead
+            | FieldKey::Responsible(_) => {
                 matches!(self, Self::Activity)
             }
             FieldKey::Name | FieldKey::Organisation => matches!(self, Self::Party),

@@ -80,7 +80,10 @@ impl FromStr for CivilDate {
     fn from_str(text: &str) -> Result<Self, DateError> {
         let wrong = || DateError(format!("{text:?}"));
         let shaped = text.len() == 10
-            && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
         if !shaped {
             return Err(wrong());
         }
@@ -101,7 +104,8 @@ mod tests {
         }
         assert_eq!("1900-01-01".parse::<CivilDate>().unwrap(), CivilDate::FIRST);
         assert_eq!("2199-12-31".parse::<CivilDate>().unwrap(), CivilDate::LAST);
-        for text in ["1899-12-31", "2200-01-01", "2019-02-29", "2019-2-1", "2019-04-10T00:00", "", "10 april"] {
+        for text in ["1899-12-31", "2200-01-01", "2019-02-29", "2019-2-1", "2019-04-10T00:00", "", "10 april"]
+        {
             assert!(text.parse::<CivilDate>().is_err(), "{text}");
         }
     }

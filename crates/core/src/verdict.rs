@@ -77,7 +77,10 @@ pub enum Verdict {
 impl Verdict {
     /// Whether nothing after this event of the same push is applied.
     pub const fn stops_the_push(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::DeviceForked { .. } | Self::Gap { .. } | Self::RetryLater { .. })
+        matches!(
+            self,
+            Self::Refused(_) | Self::DeviceForked { .. } | Self::Gap { .. } | Self::RetryLater { .. }
+        )
     }
 }
 

@@ -44,9 +44,10 @@ pub fn field_value(field: FieldKey, content: &Content, values: &dyn Values) -> O
         Content::Responsible(responsible) => Some(FieldValue::Flag(*responsible)),
         Content::Sealed(at) => Some(match values.bytes(*at) {
             None => FieldValue::Redacted,
-            Some(bytes) if field == FieldKey::Cost => FieldValue::Money(Cost::from_value_bytes(&bytes).unwrap_or(
-                Cost { amount: None, raw: String::from_utf8_lossy(&bytes).into_owned() },
-            )),
+            Some(bytes) if field == FieldKey::Cost => FieldValue::Money(
+                Cost::from_value_bytes(&bytes)
+                    .unwrap_or(Cost { amount: None, raw: String::from_utf8_lossy(&bytes).into_owned() }),
+            ),
             Some(bytes) => FieldValue::Text(String::from_utf8_lossy(&bytes).into_owned()),
         }),
     }
@@ -218,7 +219,9 @@ impl ProgramView {
     /// Every activity in order, with the sub-goal and area it stands in.
     pub fn activities(&self) -> impl Iterator<Item = (&AreaView, &SubgoalView, &ActivityView)> {
         self.areas.iter().flat_map(|area| {
-            area.subgoals.iter().flat_map(move |subgoal| subgoal.activities.iter().map(move |a| (area, subgoal, a)))
+            area.subgoals
+                .iter()
+                .flat_map(move |subgoal| subgoal.activities.iter().map(move |a| (area, subgoal, a)))
         })
     }
 
@@ -333,7 +336,9 @@ impl Reader<'_> {
             standing: self.standing(id),
             activities: self.activities(id),
         });
-        subgoals.filter(|subgoal| subgoal.standing != Standing::Retired || !subgoal.activities.is_empty()).collect()
+        subgoals
+            .filter(|subgoal| subgoal.standing != Standing::Retired || !subgoal.activities.is_empty())
+            .collect()
     }
 
     fn activities(&self, subgoal: EntityId) -> Vec<ActivityView> {
@@ -350,10 +355,9 @@ impl Reader<'_> {
             Some(FieldValue::Money(cost)) => Some(cost),
             _ => None,
         };
-        let conflict =
-            |(_, register): &(&FieldKey, &crate::register::Register)| {
-                register.conflict_at(self.day, self.state.epochs())
-            };
+        let conflict = |(_, register): &(&FieldKey, &crate::register::Register)| {
+            register.conflict_at(self.day, self.state.epochs())
+        };
         ActivityView {
             id,
             title: self.text(id, FieldKey::Title).unwrap_or_default(),
@@ -397,10 +401,10 @@ impl Reader<'_> {
     /// The imported cell for as long as it still names the same parties, otherwise `A, B och C`.
     fn responsible_text(&self, entity: &Entity, responsible: &[EntityId]) -> String {
         let mut names: Vec<String> = responsible.iter().map(|party| self.name(*party)).collect();
-        if let Some(text) = entity.responsible_text.and_then(|at| self.values.text(at)) {
-            if names_exactly(&text, &names) {
-                return text;
-            }
+        if let Some(text) = entity.responsible_text.and_then(|at| self.values.text(at))
+            && names_exactly(&text, &names)
+        {
+            return text;
         }
         names.sort_by_key(|name| swedish_key(name));
         render_responsible(&names)

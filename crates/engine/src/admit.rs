@@ -135,7 +135,8 @@ impl Working {
         index: usize,
         landed: &mut Vec<usize>,
     ) -> Result<Vec<Verdict>, LedgerError> {
-        let earlier = events.iter().map(|event| self.earlier(ground, event)).collect::<Result<Vec<_>, _>>()?;
+        let earlier =
+            events.iter().map(|event| self.earlier(ground, event)).collect::<Result<Vec<_>, _>>()?;
         if earlier.iter().all(|verdict| verdict.is_some()) {
             return Ok(earlier.into_iter().flatten().collect());
         }
@@ -192,7 +193,7 @@ impl Working {
             at = Instant::from_micros(at.micros() + 1);
         }
         self.forget(events);
-        Ok(self.land(ground, bundle, events, index, decided, landed))
+        Ok(self.land(ground, bundle, events, index, &decided, landed))
     }
 
     fn next_instant(&self, now: Instant) -> Instant {
@@ -267,7 +268,9 @@ impl Working {
         seq: radslag_core::id::DeviceSeq,
     ) -> Result<EventId, LedgerError> {
         let holds = |record: &Recorded| match &record.entry {
-            Entry::Accepted { body: other, .. } => other.device_id == body.device_id && other.device_seq == seq,
+            Entry::Accepted { body: other, .. } => {
+                other.device_id == body.device_id && other.device_seq == seq
+            }
             Entry::Rejected(facts) => facts.device_id == body.device_id && facts.device_seq == seq,
         };
         if let Some((record, _)) = self.pending.iter().find(|(record, _)| holds(record)) {
@@ -275,7 +278,8 @@ impl Working {
         }
         let mut next = Position::new(1);
         loop {
-            let records = ground.log.read(body.program_id, next, ReadLimit { records: 1_000, bytes: 1 << 20 })?;
+            let records =
+                ground.log.read(body.program_id, next, ReadLimit { records: 1_000, bytes: 1 << 20 })?;
             let Some(last) = records.last() else { break };
             next = Position::new(last.position).next();
             for stored in &records {
@@ -311,13 +315,13 @@ impl Working {
         bundle: &CheckedBundle,
         events: &[&CheckedEvent],
         index: usize,
-        decided: Result<Vec<Facts>, Rejection>,
+        decided: &Result<Vec<Facts>, Rejection>,
         landed: &mut Vec<usize>,
     ) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         for (offset, event) in events.iter().enumerate() {
             let recorded_at = self.next_instant(ground.now);
-            let entry = match &decided {
+            let entry = match decided {
                 Ok(facts) => Entry::Accepted {
                     body: Box::new(event.body.clone()),
                     facts: Facts { recorded_on: day_of(recorded_at), ..facts[offset].clone() },
@@ -340,7 +344,7 @@ impl Working {
             let leaf = leaf_hash(&record, &bundle.signature);
             self.keep(event, &record, leaf, index + offset);
             landed.push(index + offset);
-            verdicts.push(match &decided {
+            verdicts.push(match decided {
                 Ok(_) => Verdict::Accepted(Receipt {
                     position: record.position,
                     recorded_at,
@@ -359,7 +363,13 @@ impl Working {
         verdicts
     }
 
-    fn keep(&mut self, event: &CheckedEvent, record: &Recorded, leaf: radslag_core::digest::Digest, index: usize) {
+    fn keep(
+        &mut self,
+        event: &CheckedEvent,
+        record: &Recorded,
+        leaf: radslag_core::digest::Digest,
+        index: usize,
+    ) {
         let accepted = record.body().is_some();
         if accepted {
             self.lay_over(event);
@@ -420,13 +430,8 @@ impl Scratch {
                 reason: radslag_core::rejection::RejectionCode::new(0),
             }),
         };
-        let record = Recorded {
-            position,
-            recorded_at,
-            event_id: event.body.event_id,
-            body_hash: event.hash,
-            entry,
-        };
+        let record =
+            Recorded { position, recorded_at, event_id: event.body.event_id, body_hash: event.hash, entry };
         self.state.apply(&record);
         self.fences.note(&record);
     }
@@ -439,7 +444,8 @@ fn stored(
 ) -> Result<(Recorded, radslag_core::digest::Digest), LedgerError> {
     let read = log.read(program, position, ReadLimit { records: 1, bytes: 0 })?;
     let stored = read.first().filter(|record| record.position == position.get());
-    let stored = stored.ok_or_else(|| LedgerError::Forged { position, what: "the record is missing".to_owned() })?;
+    let stored =
+        stored.ok_or_else(|| LedgerError::Forged { position, what: "the record is missing".to_owned() })?;
     let record = read_record(stored)?;
     let signature = Signatures::default().of(log, program, stored)?;
     let leaf = leaf_hash(&record, &signature);

@@ -69,8 +69,9 @@ pub fn check_bundle(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<
     over("the push's bytes", sizes.sum(), limits::PUSH_BYTES)?;
     let key = match enrolled {
         Some(key) => key,
-        None => introduced_key(&bundle)
-            .ok_or(Refusal::DeviceNotEnrolled { device: bundle.device.to_string() })?,
+        None => {
+            introduced_key(&bundle).ok_or(Refusal::DeviceNotEnrolled { device: bundle.device.to_string() })?
+        }
     };
     let public = PublicKey::from_bytes(&key).map_err(|error| Refusal::KeyUnfit(error.to_string()))?;
     let hashes: Vec<Digest> = bundle.events.iter().map(|event| Digest::of(&event.body_bytes)).collect();
@@ -106,7 +107,9 @@ fn introduced_key(bundle: &PushedBundle) -> Option<[u8; 32]> {
 pub fn key_in(body: &EventBody) -> Option<[u8; 32]> {
     match &body.change {
         Change::ProgramCreated { device_key, .. } => Some(*device_key),
-        Change::DeviceEnrolled { device_id, public_key, .. } if *device_id == body.device_id => Some(*public_key),
+        Change::DeviceEnrolled { device_id, public_key, .. } if *device_id == body.device_id => {
+            Some(*public_key)
+        }
         _ => None,
     }
 }
@@ -146,7 +149,8 @@ pub fn unit_length(events: &[Result<CheckedEvent, Refusal>]) -> Result<usize, Re
     let Some(Ok(first)) = events.first() else { return Ok(1) };
     let Some(group) = first.body.group else { return Ok(1) };
     let size = usize::try_from(group.size).unwrap_or(usize::MAX);
-    let members = events.get(..size).ok_or_else(|| Refusal::GroupIncomplete("members are missing".to_owned()))?;
+    let members =
+        events.get(..size).ok_or_else(|| Refusal::GroupIncomplete("members are missing".to_owned()))?;
     let mut bytes = 0;
     let mut ids = BTreeSet::new();
     for (index, member) in members.iter().enumerate() {

@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn the_day_changes_at_midnight_in_stockholm_winter_and_summer() {
-        let day = |text: &str| day_of(Instant::from_micros(text.parse::<Timestamp>().unwrap().as_microsecond())).to_string();
+        let day = |text: &str| {
+            day_of(Instant::from_micros(text.parse::<Timestamp>().unwrap().as_microsecond())).to_string()
+        };
         assert_eq!(day("2019-01-10T22:59:59Z"), "2019-01-10");
         assert_eq!(day("2019-01-10T23:00:00Z"), "2019-01-11");
         assert_eq!(day("2019-07-10T21:59:59Z"), "2019-07-10");

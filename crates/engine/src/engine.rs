@@ -169,7 +169,11 @@ impl Engine {
     ///
     /// # Errors
     /// The store does not answer, or what it holds does not add up.
-    pub fn open(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, options: Options) -> Result<Self, EngineError> {
+    pub fn open(
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
         let programmes = Arc::new(Programmes::default());
         for program in log.programs()? {
             let ledger = Ledger::replay(log.as_ref(), program)?;
@@ -186,8 +190,10 @@ impl Engine {
             working: HashMap::new(),
             stopped: None,
         };
-        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(receiver));
-        let thread = spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
+        let spawned =
+            std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(receiver));
+        let thread =
+            spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
         Ok(Self {
             log,
             programmes,
@@ -275,7 +281,9 @@ impl Engine {
             return self.submit(bundle, enrolled, Some(programme)).await;
         }
         if *log_key != self.log_key() || *rules != radslag_core::judge::RULES {
-            return Err(EngineError::CreationDenied("it names another log key or other rules than this server's".to_owned()));
+            return Err(EngineError::CreationDenied(
+                "it names another log key or other rules than this server's".to_owned(),
+            ));
         }
         self.submit(bundle, None, None).await
     }

@@ -116,7 +116,10 @@ impl Ledger {
         if stored == own && position == self.state.head().get() {
             Ok(())
         } else {
-            Err(forged(self.state.head(), "the Merkle root of the records is not the one stored with the head"))
+            Err(forged(
+                self.state.head(),
+                "the Merkle root of the records is not the one stored with the head",
+            ))
         }
     }
 
@@ -152,7 +155,8 @@ impl Ledger {
             let at = record.position;
             if frame.record.bundle_position == at.get() || open.is_none() {
                 finish(open.take())?;
-                let bundle = batch.bundles.iter().find(|bundle| bundle.position == frame.record.bundle_position);
+                let bundle =
+                    batch.bundles.iter().find(|bundle| bundle.position == frame.record.bundle_position);
                 let bundle = bundle.ok_or_else(|| forged(at, "the signature it came under is missing"))?;
                 open = Some(OpenBundle::new(self, bundle, &record)?);
             }
@@ -216,8 +220,12 @@ impl Ledger {
         let Some(body) = record.body() else { return Ok(()) };
         match self.fences.check(body, self.state.epoch()) {
             Passage::Open => Ok(()),
-            Passage::Gap { expected } => Err(forged(record.position, format!("its device's number {expected} is missing"))),
-            Passage::Forked { at } => Err(forged(record.position, format!("its device's number {at} is another event's"))),
+            Passage::Gap { expected } => {
+                Err(forged(record.position, format!("its device's number {expected} is missing")))
+            }
+            Passage::Forked { at } => {
+                Err(forged(record.position, format!("its device's number {at} is another event's")))
+            }
             Passage::ViewNotClosed { .. } => Err(forged(record.position, "its author's view is not closed")),
         }
     }
@@ -272,7 +280,8 @@ impl OpenBundle {
         let by_log = first.body().is_some_and(|body| {
             matches!(body.change, Change::EpochOpened { .. } | Change::RulesAdopted { .. })
         });
-        let key = if by_log { Some(*ledger.state.log_key()) } else { ledger.key_of(landed.device).or(introduced) };
+        let key =
+            if by_log { Some(*ledger.state.log_key()) } else { ledger.key_of(landed.device).or(introduced) };
         let key = key.ok_or_else(|| forged(at, format!("device {} is not enrolled", landed.device)))?;
         let key = PublicKey::from_bytes(&key).map_err(|error| forged(at, error.to_string()))?;
         let mut hashes = vec![None; size];
@@ -308,8 +317,9 @@ fn finish(bundle: Option<OpenBundle>) -> Result<(), LedgerError> {
     let hashes: Option<Vec<Digest>> = bundle.hashes.into_iter().collect();
     let hashes = hashes.ok_or_else(|| forged(at, "members of its bundle are missing"))?;
     let signature = Signature::new(bundle.landed.signature);
-    verify_bundle(&bundle.key, bundle.program, bundle.landed.device, &hashes, &signature)
-        .map_err(|_| forged(at, format!("the signature is not by the key of device {}", bundle.landed.device)))
+    verify_bundle(&bundle.key, bundle.program, bundle.landed.device, &hashes, &signature).map_err(|_| {
+        forged(at, format!("the signature is not by the key of device {}", bundle.landed.device))
+    })
 }
 
 /// The signatures of stored bundles; the last one read is usually the next one asked for.
@@ -321,7 +331,12 @@ impl Signatures {
     ///
     /// # Errors
     /// The store does not have it.
-    pub fn of(&mut self, log: &dyn EventLog, program: ProgramId, record: &v1::Record) -> Result<Signature, LedgerError> {
+    pub fn of(
+        &mut self,
+        log: &dyn EventLog,
+        program: ProgramId,
+        record: &v1::Record,
+    ) -> Result<Signature, LedgerError> {
         if let Some((position, signature)) = self.0
             && position == record.bundle_position
         {
@@ -386,7 +401,9 @@ pub fn read_whole_bundles(
         if known != Some(record.bundle_position) {
             known = Some(record.bundle_position);
             let bundle = log.bundle(program, Position::new(record.bundle_position))?;
-            batch.bundles.push(bundle.ok_or_else(|| forged(position, "the signature it came under is missing"))?);
+            batch
+                .bundles
+                .push(bundle.ok_or_else(|| forged(position, "the signature it came under is missing"))?);
         }
         let values = log.values(program, position)?;
         let values = radslag_proto::convert::value::decode_values(&values)

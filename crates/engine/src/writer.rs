@@ -101,7 +101,11 @@ impl Writer {
     }
 
     /// Judges all events of a bundle; one too large for a commit is committed part by part.
-    fn admit_all(&mut self, programme: &Arc<Programme>, bundle: &CheckedBundle) -> Result<Vec<Verdict>, EngineError> {
+    fn admit_all(
+        &mut self,
+        programme: &Arc<Programme>,
+        bundle: &CheckedBundle,
+    ) -> Result<Vec<Verdict>, EngineError> {
         let mut verdicts = Vec::new();
         let mut at = 0;
         while at < bundle.events.len() {

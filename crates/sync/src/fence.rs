@@ -64,7 +64,8 @@ impl Fence {
         if seq <= self.last_seq && !filling {
             return Passage::Forked { at: seq };
         }
-        let skipping = base.epoch != epoch || (self.last_seq > DeviceSeq::ZERO && self.last_base_epoch != epoch);
+        let skipping =
+            base.epoch != epoch || (self.last_seq > DeviceSeq::ZERO && self.last_base_epoch != epoch);
         if seq > self.last_seq.next() && !skipping {
             return Passage::Gap { expected: self.last_seq.next() };
         }
@@ -185,7 +186,8 @@ mod tests {
         let skip = fence.check(DeviceSeq::new(5), Digest::ZERO, &Base::default(), opened);
         assert_eq!(skip, Passage::Open);
         fences.note(&rejected(5, 8));
-        let hole = fences.of(DeviceId::default()).check(DeviceSeq::new(3), Digest::ZERO, &Base::default(), opened);
+        let hole =
+            fences.of(DeviceId::default()).check(DeviceSeq::new(3), Digest::ZERO, &Base::default(), opened);
         assert_eq!(hole, Passage::Open);
     }
 }

@@ -209,6 +209,7 @@ fn field_change(shape: &Shape<'_>, change: &FieldChange) -> api::FieldChange {
         decision: shape.text(change.event, Slot::DECISION),
         conflict_before: change.conflict_before,
         conflict_after: change.conflict_after,
+        party_id: shape::party_of(change.field),
     }
 }
 
@@ -226,6 +227,7 @@ fn blame(shape: &Shape<'_>) -> Vec<api::BlameLine> {
             field: shape::field(line.field),
             side: Some(shape.side(line.field, line.shown)),
             in_conflict: line.in_conflict,
+            party_id: shape::party_of(line.field),
         }));
     }
     lines

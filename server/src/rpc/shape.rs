@@ -12,7 +12,7 @@ use radslag_core::state::State;
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_core::view::{
-    self, ActivityView, AreaView, FieldValue, PartyView, SubgoalView, VIEW_VERSION, Weight,
+    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, VIEW_VERSION, Weight,
 };
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
@@ -44,6 +44,20 @@ pub(super) fn basis(reading: &Reading) -> api::Basis {
 /// The number of a field in messages.
 pub(super) fn field(key: FieldKey) -> i32 {
     field_to_wire(key).into()
+}
+
+/// The party of a responsibility in messages; empty for every other field.
+pub(super) fn party_of(key: FieldKey) -> String {
+    if key.qualifier().is_zero() { String::new() } else { key.qualifier().to_string() }
+}
+
+fn standing(standing: Standing) -> i32 {
+    let standing = match standing {
+        Standing::InForce => api::Standing::InForce,
+        Standing::NotYet => api::Standing::NotYet,
+        Standing::Retired => api::Standing::Retired,
+    };
+    standing.into()
 }
 
 impl<'a> Shape<'a> {
@@ -205,6 +219,7 @@ fn area(area: &AreaView) -> api::Area {
         title: area.title.clone(),
         goal: area.goal.clone(),
         subgoals: area.subgoals.iter().map(subgoal).collect(),
+        standing: standing(area.standing),
     }
 }
 
@@ -213,6 +228,7 @@ fn subgoal(subgoal: &SubgoalView) -> api::Subgoal {
         subgoal_id: subgoal.id.to_string(),
         title: subgoal.title.clone(),
         activities: subgoal.activities.iter().map(activity).collect(),
+        standing: standing(subgoal.standing),
     }
 }
 
@@ -227,6 +243,7 @@ fn activity(activity: &ActivityView) -> api::Activity {
         cost: activity.cost.as_ref().map(money),
         comment: activity.comment.clone(),
         conflicting_fields: activity.conflicting.iter().map(|key| field(*key)).collect(),
+        standing: standing(activity.standing),
     }
 }
 

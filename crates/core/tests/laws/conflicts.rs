@@ -101,7 +101,8 @@ fn a_resolution_leaves_the_side_that_it_had_not_seen() {
     let activity = town.activity();
     let draft = resolution(&town, &Choice::Value(To::Text("Vår och höst".to_owned())));
     let base = town.look(HUDDINGE);
-    let third = town.write_from(HANINGE, town.devices[HANINGE].views[0], text(activity, COMMENT, "Aldrig")).unwrap();
+    let third =
+        town.write_from(HANINGE, town.devices[HANINGE].views[0], text(activity, COMMENT, "Aldrig")).unwrap();
     assert_eq!(town.sides(activity, COMMENT), [ours, theirs, third]);
     let settled = town.write_from(HUDDINGE, base, draft).unwrap();
     assert_eq!(town.sides(activity, COMMENT), [third, settled]);
@@ -118,7 +119,9 @@ fn a_resolution_may_not_name_a_side_that_its_author_had_not_seen() {
     assert!(matches!(verdict, Err(Rejection::SettlesUnseen { side }) if side == ours || side == theirs));
     // Nor an event that wrote another field.
     let other = town.write(HUDDINGE, text(town.activity(), TITLE, "Mark")).unwrap();
-    let Change::ConflictResolved { entity, field, stands, .. } = draft.change else { panic!("not a resolution") };
+    let Change::ConflictResolved { entity, field, stands, .. } = draft.change else {
+        panic!("not a resolution")
+    };
     let change = Change::ConflictResolved { entity, field, settles: vec![other], take: None, stands };
     assert_eq!(town.write(HANINGE, Draft::new(change)), Err(Rejection::SettlesUnseen { side: other }));
 }
@@ -143,10 +146,10 @@ fn equal_words_in_other_spellings_are_two_sides_of_one_class() {
     let composed = town.write_from(HUDDINGE, one, text(activity, TITLE, "Bost\u{e4}der")).unwrap();
     let decomposed = town.write_from(NACKA, two, text(activity, TITLE, "Bosta\u{308}der")).unwrap();
     assert_eq!(town.sides(activity, TITLE), [composed, decomposed]);
-    assert_eq!(town.written(decomposed).content, Content::Sealed(radslag_core::value::ValueRef {
-        event: decomposed,
-        slot: Slot::TITLE,
-    }));
+    assert_eq!(
+        town.written(decomposed).content,
+        Content::Sealed(radslag_core::value::ValueRef { event: decomposed, slot: Slot::TITLE })
+    );
     let register = town.state.register(activity, TITLE).unwrap();
     assert!(register.writes().iter().all(|write| write.class == composed));
     assert!(!town.in_conflict(activity, TITLE));

@@ -97,8 +97,13 @@ fn classes_are_those_of_equal_values(town: &Town) -> Result<(), TestCaseError> {
         for key in meant(body) {
             let own = naive.writes[&key].last().unwrap();
             let earlier = Naive::new(&town.log[..before]);
-            let kept = if earlier.writes.contains_key(&key) { earlier.kept(key, facts.recorded_on) } else { Vec::new() };
-            let equal = kept.iter().find(|line| same(&line.content, &own.content, &town.past)).map(|line| line.event);
+            let kept = if earlier.writes.contains_key(&key) {
+                earlier.kept(key, facts.recorded_on)
+            } else {
+                Vec::new()
+            };
+            let equal =
+                kept.iter().find(|line| same(&line.content, &own.content, &town.past)).map(|line| line.event);
             let named = facts.equal_to.iter().find(|(field, _)| *field == key.1).map(|(_, event)| *event);
             prop_assert_eq!(named, equal, "{:?} at {}", key, record.position);
         }
@@ -213,14 +218,40 @@ fn the_histories_have_everything_in_them() {
         }
         let open = view::conflicts(&town.state);
         seen.extend(open.iter().map(|conflict| format!("conflict of {}", conflict.field.name())));
-        seen.extend(open.iter().filter(|conflict| conflict.sides.len() > 2).map(|_| "three sides".to_owned()));
+        seen.extend(
+            open.iter().filter(|conflict| conflict.sides.len() > 2).map(|_| "three sides".to_owned()),
+        );
     }
     for wanted in [
-        "STALE", "ENTITY_MISSING", "DATE_NEEDED", "SETTLES_UNSEEN", "FIELD_UNFIT", "PARENT_UNFIT",
-        "activity_added", "area_added", "conflict_resolved", "epoch_opened", "field_revised", "party_added", "placed",
-        "responsible_assigned", "responsible_unassigned", "restored", "retired", "subgoal_added",
-        "dated ahead", "dated back", "an equal value", "pushed again", "a base before the restore", "strict",
-        "conflict of cost", "conflict of life", "conflict of place", "conflict of title", "three sides",
+        "STALE",
+        "ENTITY_MISSING",
+        "DATE_NEEDED",
+        "SETTLES_UNSEEN",
+        "FIELD_UNFIT",
+        "PARENT_UNFIT",
+        "activity_added",
+        "area_added",
+        "conflict_resolved",
+        "epoch_opened",
+        "field_revised",
+        "party_added",
+        "placed",
+        "responsible_assigned",
+        "responsible_unassigned",
+        "restored",
+        "retired",
+        "subgoal_added",
+        "dated ahead",
+        "dated back",
+        "an equal value",
+        "pushed again",
+        "a base before the restore",
+        "strict",
+        "conflict of cost",
+        "conflict of life",
+        "conflict of place",
+        "conflict of title",
+        "three sides",
     ] {
         assert!(seen.contains(wanted), "no history has {wanted:?}; they have {seen:?}");
     }
@@ -228,22 +259,101 @@ fn the_histories_have_everything_in_them() {
 
 #[test]
 fn zz_debug() {
-    let town = history(&[11587968458495967237,1121775083411130853,11053751845730029197,17151457091686609937,9685481568438801951,661086653444156078,5646862664053232173,1570622433141279091,10247398930425076612,3394089322042816,4688922064496910310,6857724906230145902,11622987522416782912,9339899018629541490,643852362363513966,2077921808316157034,5949628398654334900,17504398275723690911,6137981898421600103,3829797985983309907,454615899254372548,13328224012558452402,12739303071040798060,6380865573159258419,9677564828185443318,17133113652806277723,2347198208577266634]);
-    for r in &town.log[17..] {
-        match &r.entry {
-            Entry::Rejected(f) => println!("{} REJ {}", r.position, f.reason),
-            Entry::Accepted { body, facts } => println!("{} {} dev {} seq {} base {:?}/{}/{} on {:?} applies {:?} rec {} first {:?} eq {:?}\n    {:?}",
-                r.position, body.event_id, body.device_id.short(), body.device_seq, body.base.epoch.short(), body.base.position, body.base.seq, body.effective_on, facts.applies_on, facts.recorded_on, facts.first, facts.equal_to, body.change),
-        }
-    }
+    let town = history(&[
+        2349277830102665882,
+        1179677639086957466,
+        5245539484743959014,
+        8983314894449508404,
+        303639825680964595,
+        210262882758971817,
+        14570271164190124496,
+        2076252373198284231,
+        2849731284276446879,
+        16936279167527519432,
+        171501372591272502,
+        95519981597612719,
+        20048851790361195,
+        134278319862568531,
+        922145615153150374,
+        1056463591566395282,
+        555692756566502853,
+        11268170414384841250,
+        11173896489572734210,
+        8687062001365829150,
+        13325664185166480052,
+        58138034371696513,
+        1773307570247644543,
+        2869702822442645789,
+        1316701350625070839,
+        11366150562186751413,
+        1563929871026162373,
+        5293058826738013093,
+        1517617707168650546,
+        5713983640987347995,
+        4562936981458497037,
+        13182269220899277592,
+        8676256689912452526,
+        5652466693256455133,
+        3935769890135,
+        4832824148070692444,
+        7071831886197169938,
+        1530781007247383101,
+        2091334256180777032,
+        2664383010507073466,
+        47557084292868370,
+        2119358554202179308,
+        10,
+    ]);
     let full = folded(town.state.program_id(), Keep::Everything, &town.log);
     let today = town.state.today().unwrap();
-    for (id, e) in full.entities() { for (f, r) in &e.fields {
-        let few = town.state.register(id, *f).unwrap();
-        if ids(few.sides(today, full.epochs())) != ids(r.sides(today, full.epochs())) {
-            println!("{id} {f:?} today {today}");
-            for w in r.writes() { println!("  full {} pos {} date {} class {}", w.event, w.position, w.date, w.class.short()); }
-            for w in few.writes() { println!("  few {} pos {} date {} class {}", w.event, w.position, w.date, w.class.short()); }
+    let days = days_of_interest(&town.log);
+    for (id, e) in full.entities() {
+        for (f, r) in &e.fields {
+            let few = town.state.register(id, *f).unwrap();
+            let bad = days.iter().find(|d| {
+                **d >= today && ids(few.sides_at(**d, full.epochs())) != ids(r.sides_at(**d, full.epochs()))
+            });
+            if let Some(bad) = bad {
+                println!("{id} {f:?} today {today} bad day {bad} epochs {:?}", full.epochs());
+                for rec in &town.log {
+                    if let Entry::Accepted { body, facts } = &rec.entry {
+                        if meant(body).contains(&(id, *f)) {
+                            println!(
+                                "{} {} dev {} seq {} base {:?}/{}/{} on {:?} applies {:?} rec {} first {:?} eq {:?}    {:?}",
+                                rec.position,
+                                body.event_id.short(),
+                                body.device_id.short(),
+                                body.device_seq,
+                                body.base.epoch.short(),
+                                body.base.position,
+                                body.base.seq,
+                                body.effective_on,
+                                facts.applies_on,
+                                facts.recorded_on,
+                                facts.first,
+                                facts.equal_to,
+                                body.kind
+                            );
+                        }
+                    }
+                }
+                for w in r.writes() {
+                    for v in r.writes() {
+                        if w.covers(v, full.epochs()) {
+                            println!("  {} covers {}", w.event.short(), v.event.short());
+                        }
+                    }
+                }
+                for w in few.writes() {
+                    println!(
+                        "  few {} pos {} date {} class {}",
+                        w.event.short(),
+                        w.position,
+                        w.date,
+                        w.class.short()
+                    );
+                }
+            }
         }
-    }}
+    }
 }

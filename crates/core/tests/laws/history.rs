@@ -4,7 +4,7 @@
 //! A history is a list of numbers; each is one step, whatever it is. So proptest can leave steps out when it looks for
 //! the shortest history that breaks a law.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -54,7 +54,13 @@ pub(crate) fn tries(cases: u32) -> ProptestConfig {
         Ok(Ok(more)) => (more, RngSeed::Random),
         _ => (cases, RngSeed::Fixed(286)),
     };
-    ProptestConfig { cases, rng_seed, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        ..ProptestConfig::default()
+    }
 }
 
 /// What happened when these steps were taken.
@@ -82,6 +88,8 @@ struct Play {
     /// Units that are not sent: one event or a group.
     outbox: [VecDeque<Vec<EventBody>>; 3],
     lost: Vec<Lost>,
+    /// In which order replicas first heard of each event, over all restores.
+    heard: BTreeMap<EventId, usize>,
     /// Restores never reach back to before the programme was set up.
     floor: usize,
 }
@@ -90,7 +98,7 @@ impl Play {
     fn new() -> Self {
         let town = Town::new();
         let floor = town.log.len();
-        Self { town, outbox: Default::default(), lost: Vec::new(), floor }
+        Self { town, outbox: Default::default(), lost: Vec::new(), heard: BTreeMap::new(), floor }
     }
 
     fn step(&mut self, dice: &mut Dice) {
@@ -132,12 +140,24 @@ impl Play {
     fn send(&mut self, who: usize) {
         self.push_again(who);
         while let Some(unit) = self.outbox[who].pop_front() {
+            if !unit.iter().all(|body| self.is_closed(body)) {
+                continue;
+            }
             // Whatever the verdict: it is a record of the log.
             let _ = match unit.as_slice() {
                 [body] => self.town.land(body, None).map(|_| ()),
                 members => self.town.land_group(members),
             };
         }
+    }
+
+    /// A view that lacks what an own event in it had seen is refused. A device that plays fair gets there when a second
+    /// restore takes the epoch away in which it saw something.
+    fn is_closed(&self, body: &EventBody) -> bool {
+        let own = self.town.log.iter().filter_map(|record| record.body());
+        let own = own.filter(|own| own.device_id == body.device_id && own.device_seq <= body.base.seq);
+        let seen = own.map(|own| self.town.state.clamp(&own.base)).max();
+        seen.is_none_or(|seen| seen <= self.town.state.clamp(&body.base))
     }
 
     fn restore(&mut self, dice: &mut Dice) {
@@ -151,6 +171,8 @@ impl Play {
         let mut epochs = Vec::new();
         for record in &self.town.log {
             epochs.push(epoch);
+            let order = self.heard.len();
+            self.heard.entry(record.event_id).or_insert(order);
             if let Some(Change::EpochOpened { epoch_id, .. }) = record.body().map(|body| &body.change) {
                 epoch = *epoch_id;
             }
@@ -163,7 +185,8 @@ impl Play {
                 self.lost.push(Lost { epoch, position: record.position, proved, body: *body });
             }
         }
-        self.town.pass(0);
+        // What an earlier restore lost may have come after what this one loses.
+        self.lost.sort_by_key(|lost| self.heard[&lost.body.event_id]);
     }
 
     /// A replica pushes the lost records that it holds, in their old order, and then its own, before anything else.
@@ -173,17 +196,22 @@ impl Play {
         let count = self.lost.iter().rposition(held).map_or(0, |last| last + 1);
         self.land_lost(count);
         let own = self.town.devices[who].id;
-        let (own, others) = std::mem::take(&mut self.lost).into_iter().partition(|l: &Lost| l.body.device_id == own);
+        let (own, others) =
+            std::mem::take(&mut self.lost).into_iter().partition(|l: &Lost| l.body.device_id == own);
         self.lost = others;
         for lost in own {
-            let _ = self.town.land(&lost.body, None);
+            if self.is_closed(&lost.body) {
+                let _ = self.town.land(&lost.body, None);
+            }
         }
     }
 
     fn land_lost(&mut self, count: usize) {
         for lost in self.lost.drain(..count).collect::<Vec<_>>() {
             let first = lost.proved.then_some(First { epoch: lost.epoch, position: lost.position });
-            let _ = self.town.land(&lost.body, first);
+            if self.is_closed(&lost.body) {
+                let _ = self.town.land(&lost.body, first);
+            }
         }
     }
 
@@ -206,7 +234,11 @@ impl Play {
     /// Mostly what the device shows now; sometimes a form that somebody left open.
     fn form(&mut self, who: usize, dice: &mut Dice) -> Base {
         let views = &self.town.devices[who].views;
-        if dice.chance(70) { self.town.devices[who].view() } else { views[views.len() - 1 - dice.below(views.len().min(8))] }
+        if dice.chance(70) {
+            self.town.devices[who].view()
+        } else {
+            views[views.len() - 1 - dice.below(views.len().min(8))]
+        }
     }
 
     fn some_day(&self, dice: &mut Dice) -> CivilDate {
@@ -231,7 +263,8 @@ impl Play {
         let party = Self::one(&self.town.parties, dice);
         match dice.below(100) {
             0..50 => {
-                let fields = [FieldKey::Title, FieldKey::Comment, FieldKey::Cost, FieldKey::Cost, FieldKey::Time];
+                let fields =
+                    [FieldKey::Title, FieldKey::Comment, FieldKey::Cost, FieldKey::Cost, FieldKey::Time];
                 typed(activity, dice.pick(&fields), dice)
             }
             50..56 => typed(Self::one(&self.town.areas, dice), FieldKey::Goal, dice),
@@ -283,7 +316,8 @@ impl Play {
             2 => {
                 self.town.parties.push(id);
                 let organisation = dice.chance(50).then(|| dice.pick(&parties));
-                let added = Change::PartyAdded { party: id, kind: PartyKind::Person, organisation, source: None };
+                let added =
+                    Change::PartyAdded { party: id, kind: PartyKind::Person, organisation, source: None };
                 Draft::new(added).with_text(Slot::NAME, "Anna Br")
             }
             _ => {
@@ -294,7 +328,8 @@ impl Play {
                 responsible.dedup();
                 let lead = dice.chance(50).then(|| dice.pick(&parties));
                 let activity = id;
-                let added = Change::ActivityAdded { activity, subgoal, order_key, responsible, lead, source: None };
+                let added =
+                    Change::ActivityAdded { activity, subgoal, order_key, responsible, lead, source: None };
                 Draft::new(added)
                     .with_text(Slot::TITLE, "Cykelbana")
                     .with_text(Slot::TIME, "Löpande")
@@ -306,7 +341,14 @@ impl Play {
     /// Decides between writes that the author has seen; now and then also one that it has not.
     fn resolution(&self, who: usize, base: Base, dice: &mut Dice) -> Option<Draft> {
         let activity = Self::one(&self.town.activities, dice);
-        let fields = [FieldKey::Title, FieldKey::Comment, FieldKey::Cost, FieldKey::Lead, FieldKey::Place, FieldKey::Life];
+        let fields = [
+            FieldKey::Title,
+            FieldKey::Comment,
+            FieldKey::Cost,
+            FieldKey::Lead,
+            FieldKey::Place,
+            FieldKey::Life,
+        ];
         let field = dice.pick(&fields);
         let naive = Naive::new(&self.town.log);
         let lines = naive.writes.get(&(activity, field))?;
@@ -321,7 +363,13 @@ impl Play {
         settles.sort_unstable();
         let taken = chosen.get(dice.below(chosen.len().max(1)))?;
         let resolved = |take, stands| {
-            Draft::new(Change::ConflictResolved { entity: activity, field, settles: settles.clone(), take, stands })
+            Draft::new(Change::ConflictResolved {
+                entity: activity,
+                field,
+                settles: settles.clone(),
+                take,
+                stands,
+            })
         };
         if dice.chance(60) {
             return Some(resolved(Some(taken.event), fold::standing_of(&taken.content)));

@@ -7,7 +7,9 @@ use radslag_core::event::{
 };
 use radslag_core::field::FieldKey;
 use radslag_core::history;
-use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
+use radslag_core::id::{
+    DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId,
+};
 use radslag_core::judge::{Landing, judge};
 use radslag_core::record::{Entry, Facts, First, Recorded, RejectedFacts};
 use radslag_core::rejection::RejectionCode;
@@ -140,7 +142,8 @@ fn change(dice: &mut Dice) -> Change {
 
 fn body(dice: &mut Dice) -> EventBody {
     let slots = [Slot::TITLE, Slot::COST, Slot::NAME, Slot::new(0), Slot::new(u16::MAX)];
-    let digests = slots.into_iter().filter(|_| dice.chance(50)).map(|slot| ValueDigest { slot, digest: Digest::ZERO });
+    let digests =
+        slots.into_iter().filter(|_| dice.chance(50)).map(|slot| ValueDigest { slot, digest: Digest::ZERO });
     let digests = digests.collect();
     EventBody {
         event_id: event(dice),
@@ -178,7 +181,10 @@ fn record(dice: &mut Dice, next: Position) -> Recorded {
             reason: RejectionCode::new(0),
         })
     } else {
-        let first = First { epoch: EpochId::from_slice(&bytes(dice)).unwrap(), position: Position::new(number(dice)) };
+        let first = First {
+            epoch: EpochId::from_slice(&bytes(dice)).unwrap(),
+            position: Position::new(number(dice)),
+        };
         let facts = Facts {
             recorded_on: date(dice),
             applies_on: dice.chance(50).then(|| date(dice)),

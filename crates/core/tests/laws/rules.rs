@@ -83,7 +83,12 @@ fn everything_stands_in_its_own_sort_of_parent() {
     let entity = town.fresh();
     let order_key = "i".to_owned();
     for parent in [activity, subgoal, EntityId::from(town.state.program_id())] {
-        let added = Change::SubgoalAdded { subgoal: entity, area: parent, order_key: order_key.clone(), source: None };
+        let added = Change::SubgoalAdded {
+            subgoal: entity,
+            area: parent,
+            order_key: order_key.clone(),
+            source: None,
+        };
         let verdict = town.write(HUDDINGE, Draft::new(added).with_text(Slot::TITLE, "Mål"));
         assert_eq!(verdict, Err(Rejection::ParentUnfit { entity, parent }));
     }
@@ -131,7 +136,10 @@ fn nobody_writes_for_another_and_nobody_pushes_an_epoch() {
     let epoch_id = radslag_core::id::EpochId::from_slice(&[8; 16]).unwrap();
     let opened = Change::EpochOpened { epoch_id, cut_position: base.position, cut_root: Default::default() };
     assert!(matches!(town.write(HUDDINGE, Draft::new(opened)), Err(Rejection::Denied { .. })));
-    assert!(matches!(town.write(HUDDINGE, Draft::new(Change::Unknown)), Err(Rejection::KindNotInForce { .. })));
+    assert!(matches!(
+        town.write(HUDDINGE, Draft::new(Change::Unknown)),
+        Err(Rejection::KindNotInForce { .. })
+    ));
     assert!(town.state.epochs().is_empty());
 }
 
@@ -145,7 +153,8 @@ fn a_group_lands_whole_and_its_members_build_on_each_other() {
     let inner = Draft::new(inner).with_text(Slot::TITLE, "Mål");
     let alone = town.author(HUDDINGE, base, inner.clone());
     assert!(matches!(town.land(&alone, None), Err(Rejection::EntityMissing { .. })));
-    let outer = Draft::new(Change::AreaAdded { area, order_key, source: None }).with_text(Slot::TITLE, "Område");
+    let outer =
+        Draft::new(Change::AreaAdded { area, order_key, source: None }).with_text(Slot::TITLE, "Område");
     let members = [outer, inner].map(|draft| town.author(HUDDINGE, base, draft));
     town.land_group(&members).unwrap();
     assert!(town.state.lives(area, town.today()) && town.state.lives(subgoal, town.today()));

@@ -9,7 +9,9 @@ use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Base, Change, EventBody, NewValue, PartyKind, ValueDigest};
 use radslag_core::field::FieldKey;
 use radslag_core::fold::{self, FieldWrite};
-use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
+use radslag_core::id::{
+    DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId,
+};
 use radslag_core::judge::{Landing, MemoryPast, judge};
 use radslag_core::record::{Entry, Facts, First, Recorded, RejectedFacts};
 use radslag_core::register::Write;
@@ -147,20 +149,23 @@ impl Town {
         town.enrol_everybody();
         for name in ["Huddinge", "Nacka", "Södertörn"] {
             let party = town.fresh();
-            let added = Change::PartyAdded { party, kind: PartyKind::Municipality, organisation: None, source: None };
+            let added =
+                Change::PartyAdded { party, kind: PartyKind::Municipality, organisation: None, source: None };
             town.write(HUDDINGE, Draft::new(added).with_text(Slot::NAME, name)).unwrap();
             town.parties.push(party);
         }
         for n in ["1", "2"] {
             let (area, subgoal, activity) = (town.fresh(), town.fresh(), town.fresh());
             let added = Change::AreaAdded { area, order_key: n.to_owned(), source: None };
-            let added = Draft::new(added).with_text(Slot::TITLE, "Boende").with_text(Slot::GOAL, "Fler bor här");
+            let added =
+                Draft::new(added).with_text(Slot::TITLE, "Boende").with_text(Slot::GOAL, "Fler bor här");
             town.write(HUDDINGE, added).unwrap();
             let added = Change::SubgoalAdded { subgoal, area, order_key: n.to_owned(), source: None };
             town.write(HUDDINGE, Draft::new(added).with_text(Slot::TITLE, "Bygg mer")).unwrap();
             let order_key = n.to_owned();
             let responsible = vec![town.parties[0]];
-            let added = Change::ActivityAdded { activity, subgoal, order_key, responsible, lead: None, source: None };
+            let added =
+                Change::ActivityAdded { activity, subgoal, order_key, responsible, lead: None, source: None };
             town.write(HUDDINGE, Draft::new(added).with_text(Slot::TITLE, "Markinventering")).unwrap();
             town.areas.push(area);
             town.subgoals.push(subgoal);
@@ -217,7 +222,8 @@ impl Town {
 
     /// The device catches up; what it then shows.
     pub(crate) fn look(&mut self, who: usize) -> Base {
-        let base = Base { epoch: self.state.epoch(), position: self.state.head(), seq: self.devices[who].seq };
+        let base =
+            Base { epoch: self.state.epoch(), position: self.state.head(), seq: self.devices[who].seq };
         self.devices[who].views.push(base);
         base
     }
@@ -228,7 +234,8 @@ impl Town {
         let device = &mut self.devices[who];
         device.seq = device.seq.next();
         device.views.push(Base { seq: device.seq, ..device.view() });
-        let digests = draft.values.iter().map(|(slot, bytes)| ValueDigest { slot: *slot, digest: Digest::of(bytes) });
+        let digests =
+            draft.values.iter().map(|(slot, bytes)| ValueDigest { slot: *slot, digest: Digest::of(bytes) });
         let body = EventBody {
             event_id,
             program_id: self.state.program_id(),
@@ -363,7 +370,8 @@ impl Town {
 
     pub(crate) fn sides(&self, entity: EntityId, field: FieldKey) -> Vec<EventId> {
         let register = self.state.register(entity, field);
-        let sides = register.map(|r| r.sides(self.state.today().unwrap(), self.state.epochs())).unwrap_or_default();
+        let sides =
+            register.map(|r| r.sides(self.state.today().unwrap(), self.state.epochs())).unwrap_or_default();
         sides.iter().map(|side| side.event).collect()
     }
 
@@ -401,7 +409,11 @@ pub(crate) fn meant(body: &EventBody) -> Vec<(EntityId, FieldKey)> {
             (Slot::COST, FieldKey::Cost),
             (Slot::NAME, FieldKey::Name),
         ];
-        fields.into_iter().filter(|(slot, _)| has(*slot)).map(move |(_, field)| (entity, field)).collect::<Vec<_>>()
+        fields
+            .into_iter()
+            .filter(|(slot, _)| has(*slot))
+            .map(move |(_, field)| (entity, field))
+            .collect::<Vec<_>>()
     };
     let added = |entity, more: &[FieldKey]| {
         let more = more.iter().map(|field| (entity, *field));
@@ -423,7 +435,8 @@ pub(crate) fn meant(body: &EventBody) -> Vec<(EntityId, FieldKey)> {
         Change::FieldRevised { entity, field, .. } | Change::ConflictResolved { entity, field, .. } => {
             vec![(*entity, *field)]
         }
-        Change::ResponsibleAssigned { activity, party } | Change::ResponsibleUnassigned { activity, party } => {
+        Change::ResponsibleAssigned { activity, party }
+        | Change::ResponsibleUnassigned { activity, party } => {
             vec![(*activity, FieldKey::Responsible(*party))]
         }
         Change::Placed { entity, .. } => vec![(*entity, FieldKey::Place)],

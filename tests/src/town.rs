@@ -1,0 +1,236 @@
+//! A town: a server and the municipalities that work with it, in one temporary folder.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::binaries::{radslag, radslagd};
+use crate::cli::{CliRun, Outcome};
+use crate::server::Server;
+
+/// The programme that every town begins with.
+pub fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sodertorn-2019.tsv")
+}
+
+/// A server with its data, and the folder for everything else.
+pub struct Town {
+    server: Option<Server>,
+    url: String,
+    program: String,
+    // Last, so that the server is gone before its data is.
+    dir: TempDir,
+}
+
+impl Town {
+    /// A server with nothing on it.
+    ///
+    /// # Panics
+    /// It does not come up.
+    #[track_caller]
+    pub fn empty() -> Self {
+        let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
+        let server = Server::start(&dir.path().join("server"), "127.0.0.1:0");
+        let url = server.url().to_owned();
+        Self { server: Some(server), url, program: String::new(), dir }
+    }
+
+    /// A server with the sample programme on it.
+    ///
+    /// # Panics
+    /// It cannot be had.
+    #[track_caller]
+    pub fn with_sample() -> Self {
+        let mut town = Self::empty();
+        town.program = town.create(&sample());
+        town
+    }
+
+    /// Begins a programme with a table; gives its id.
+    ///
+    /// # Panics
+    /// It cannot be begun.
+    #[track_caller]
+    pub fn create(&self, table: &Path) -> String {
+        let run = self.cli(&["program", "create", "--format", "json", "--server", &self.url, "--import"]).arg(table);
+        let created = run.run().done().object();
+        created["program_id"].as_str().expect("the answer names the programme").to_owned()
+    }
+
+    /// A new replica of a municipality, enrolled.
+    ///
+    /// # Panics
+    /// The server does not take it.
+    #[track_caller]
+    pub fn municipality(&self, org: &str, member: &str) -> Municipality {
+        let dir = self.path(org);
+        let run = self.cli(&["init", "--server", &self.url, "--program", &self.program, "--org", org]);
+        run.args(&["--member", member]).arg(&dir).run().done();
+        Municipality { dir, home: self.home() }
+    }
+
+    /// A command that is about no replica.
+    pub fn cli(&self, args: &[&str]) -> CliRun {
+        CliRun::new(&radslag(), self.dir.path(), &self.home()).args(args)
+    }
+
+    /// A command of the server's own program.
+    pub fn daemon(&self, args: &[&str]) -> CliRun {
+        CliRun::new(&radslagd(), self.dir.path(), &self.home()).args(args)
+    }
+
+    /// Something in the town's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The server's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.path("server")
+    }
+
+    /// The server's address; it stays the same when the server comes back.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The programme's id.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Ends the server in order.
+    ///
+    /// # Panics
+    /// There is none, or it does not end in order.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.server.take().expect("the server runs").stop();
+    }
+
+    /// Ends the server with SIGKILL.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn crash(&mut self) {
+        self.server.take().expect("the server runs").crash();
+    }
+
+    /// Starts the server again: same data, same address.
+    ///
+    /// # Panics
+    /// It does not come up.
+    #[track_caller]
+    pub fn start(&mut self) {
+        let listen = self.url.trim_start_matches("http://").to_owned();
+        self.server = Some(Server::start(&self.data(), &listen));
+    }
+
+    /// Verifies every log of the server, which must not run.
+    ///
+    /// # Panics
+    /// One does not hold.
+    #[track_caller]
+    pub fn check(&self) {
+        self.daemon(&["check", "--log", "warn", "--data"]).arg(self.data()).run().done().says("verified");
+    }
+
+    fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+}
+
+/// A municipality's replica.
+#[derive(Clone, Debug)]
+pub struct Municipality {
+    dir: PathBuf,
+    home: PathBuf,
+}
+
+impl Municipality {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A command in its folder.
+    pub fn cli(&self, args: &[&str]) -> CliRun {
+        CliRun::new(&radslag(), &self.dir, &self.home).args(args)
+    }
+
+    /// Runs a command in its folder.
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        self.cli(args).run()
+    }
+
+    /// Runs a command that must do what was asked.
+    ///
+    /// # Panics
+    /// It does not.
+    #[track_caller]
+    pub fn does(&self, args: &[&str]) -> Outcome {
+        self.run(args).done()
+    }
+
+    /// Runs a command for its JSON, one object a line.
+    ///
+    /// # Panics
+    /// It does not succeed, or the answer is not JSON.
+    #[track_caller]
+    pub fn objects(&self, args: &[&str]) -> Vec<Json> {
+        self.cli(args).args(&["--format", "json"]).run().done().objects()
+    }
+
+    /// Runs a command for the one JSON object that it answers with.
+    ///
+    /// # Panics
+    /// It does not succeed, or the answer is something else.
+    #[track_caller]
+    pub fn object(&self, args: &[&str]) -> Json {
+        self.cli(args).args(&["--format", "json"]).run().done().object()
+    }
+
+    /// Queues a change; gives the ids of its events.
+    ///
+    /// # Panics
+    /// It is not queued.
+    #[track_caller]
+    pub fn queues(&self, args: &[&str]) -> Vec<String> {
+        let queued = self.object(args)["queued"].as_array().cloned().unwrap_or_default();
+        let ids = queued.iter().filter_map(Json::as_str).map(str::to_owned).collect::<Vec<_>>();
+        assert!(!ids.is_empty(), "{args:?} queued nothing");
+        ids
+    }
+
+    /// The activity whose title this is, as `show --rows` has it; null where there is none.
+    ///
+    /// # Panics
+    /// The programme cannot be shown.
+    #[track_caller]
+    pub fn activity(&self, title: &str) -> Json {
+        let rows = self.objects(&["show", "--rows"]);
+        rows.into_iter().find(|row| row["title"] == title).unwrap_or(Json::Null)
+    }
+
+    /// The exported table, line by line.
+    ///
+    /// # Panics
+    /// It cannot be exported.
+    #[track_caller]
+    pub fn exported(&self, args: &[&str]) -> String {
+        let file = self.dir.join("exported.tsv");
+        self.cli(&["export", "--to"]).arg(&file).args(args).run().done();
+        std::fs::read_to_string(&file).expect("the export was written")
+    }
+
+    /// Where it stands, to compare with later: position, state, outbox and quarantine.
+    ///
+    /// # Panics
+    /// It does not say.
+    #[track_caller]
+    pub fn standing(&self) -> (Json, Vec<Json>) {
+        (self.object(&["status"]), self.objects(&["outbox", "list"]))
+    }
+}
