@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use radslag_client::ClientError;
-use radslag_log::LogError;
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +58,8 @@ impl CliError {
             Self::Usage(_) | Self::Client(ClientError::BadAddress(_)) => 2,
             Self::BrokenPipe => 3,
             Self::Client(ClientError::NoAnswer { .. }) => 4,
-            Self::Unverified(_) | Self::Client(ClientError::Unverified(_)) => 5,
-            Self::Client(ClientError::Log(error)) => match **error {
-                LogError::Damaged { .. } | LogError::Behind { .. } => 5,
-                _ => 1,
-            },
+            Self::Unverified(_) => 5,
+            Self::Client(error) if error.is_damage() => 5,
             Self::Client(_) | Self::Refused { .. } | Self::File { .. } | Self::Output(_) => 1,
         }
     }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use radslag_client::clock::{day_of, stockholm};
 use radslag_core::as_of::Recorded;
 use radslag_core::id::Position;
 use radslag_core::time::{CivilDate, Instant};
-use radslag_engine::clock::{day_of, stockholm};
 
 use crate::error::CliError;
 

@@ -22,7 +22,8 @@ pub fn radslagd() -> PathBuf {
 fn built(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running program has a path");
     // Tests lie in target/<profile>/deps, binaries one folder above.
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("cargo runs tests from target/<profile>/deps");
+    let profile =
+        test.parent().and_then(|deps| deps.parent()).expect("cargo runs tests from target/<profile>/deps");
     let path = profile.join(format!("{name}{}", env::consts::EXE_SUFFIX));
     assert!(path.is_file(), "{} is missing: run cargo build --workspace first", path.display());
     path

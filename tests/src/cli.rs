@@ -103,7 +103,6 @@ impl Outcome {
     ///
     /// # Panics
     /// It did not.
-    #[must_use]
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");

@@ -23,7 +23,8 @@ impl Server {
     #[track_caller]
     pub fn start(data: &Path, listen: &str) -> Self {
         let said = stderr_of(data);
-        let stderr = File::options().create(true).append(true).open(&said).expect("the test's folder can be written");
+        let stderr =
+            File::options().create(true).append(true).open(&said).expect("the test's folder can be written");
         let mut command = Command::new(radslagd());
         command.env_clear().args(["serve", "--log", "info", "--listen", listen, "--data"]).arg(data);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
@@ -35,7 +36,10 @@ impl Server {
         let url = line.split_whitespace().find(|word| word.starts_with("http://"));
         let Some(url) = url else {
             let ended = child.kill().and_then(|()| child.wait());
-            panic!("radslagd did not listen on {listen}: {read:?}, {ended:?}: {}", fs::read_to_string(said).unwrap_or_default());
+            panic!(
+                "radslagd did not listen on {listen}: {read:?}, {ended:?}: {}",
+                fs::read_to_string(said).unwrap_or_default()
+            );
         };
         Self { child, url: url.trim_end_matches(',').to_owned(), _stdout: stdout }
     }

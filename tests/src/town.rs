@@ -53,7 +53,9 @@ impl Town {
     /// It cannot be begun.
     #[track_caller]
     pub fn create(&self, table: &Path) -> String {
-        let run = self.cli(&["program", "create", "--format", "json", "--server", &self.url, "--import"]).arg(table);
+        let run = self
+            .cli(&["program", "create", "--format", "json", "--server", &self.url, "--import"])
+            .arg(table);
         let created = run.run().done().object();
         created["program_id"].as_str().expect("the answer names the programme").to_owned()
     }

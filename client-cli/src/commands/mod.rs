@@ -13,9 +13,9 @@ mod table;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::replica::{Replica, View, find};
 use radslag_core::id::EventId;
-use radslag_engine::clock::{SystemClock, SystemIds};
 use serde_json::json;
 
 use crate::args::{Cli, Command, Program, Why};

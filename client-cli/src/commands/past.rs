@@ -1,6 +1,6 @@
 //! Looking back: history, blame, diff, log, verify.
 
-use radslag_client::ClientError;
+use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
 use radslag_core::diff::{self, Sort};
@@ -10,10 +10,6 @@ use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::{EntityKind, Keep, State};
 use radslag_core::value::Slot;
 use radslag_core::view;
-use radslag_engine::ledger::Ledger;
-use radslag_engine::read::walk;
-use radslag_trust::checkpoint::Checkpoint;
-use radslag_trust::keys::PublicKey;
 use serde_json::json;
 
 use super::show::point;
@@ -31,12 +27,7 @@ pub const ANY: &[EntityKind] =
 
 /// Every confirmed and queued record, in order.
 pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliError> {
-    let mut records = Vec::new();
-    let head = replica.ledger.state.head();
-    walk(replica.log.as_ref(), replica.settings.program, Position::new(1), head, |record| {
-        records.push(record)
-    })
-    .map_err(ClientError::from)?;
+    let mut records = replica.records()?;
     records.extend(view.queued.iter().cloned());
     Ok(records)
 }
@@ -341,19 +332,20 @@ fn touched(ground: &Ground<'_>, body: &radslag_core::event::EventBody) -> Option
 pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
     let replica = place.open()?;
     let ui = place.ui;
-    if replica.ledger.state.head() == Position::ZERO {
-        return Err(ClientError::Empty.into());
-    }
-    let verified =
-        Ledger::verify(replica.log.as_ref(), replica.settings.program).map_err(ClientError::from)?;
-    let position = verified.state.head();
-    let root = verified.frontier.root();
+    let verified = replica.verify()?;
+    let (position, root) = (verified.position, verified.root);
     if args.online {
-        compare_online(&replica, &verified).await?;
+        let remote = Remote::connect(&replica.settings.server).await?;
+        if let Compared::ServerAhead { position: server } = replica.compare(&verified, &remote).await? {
+            return Err(CliError::refused(
+                format!("the server is at position {server}, this replica at {position}"),
+                "radslag pull, then radslag verify --online",
+            ));
+        }
     }
     if ui.json() {
         return ui.object(&json!({
-            "verified_to": position.get(), "root": root.to_string(), "state_hash": verified.state.hash().to_string(),
+            "verified_to": position.get(), "root": root.to_string(), "state_hash": verified.state_hash.to_string(),
             "online": args.online,
         }));
     }
@@ -366,34 +358,6 @@ pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
     ui.line(&format!("{}  {root}", ui.text("rot ", "root")))?;
     if args.online {
         ui.tell("servern har samma logg", "the server has the same log")?;
-    }
-    Ok(())
-}
-
-/// The server's checkpoint at this position must have this replica's root.
-async fn compare_online(replica: &Replica, verified: &Ledger) -> Result<(), CliError> {
-    let remote = Remote::connect(&replica.settings.server).await?;
-    let hello = remote.hello(&replica.settings.program.to_string()).await?;
-    let unverified = |what: String| CliError::Unverified(what);
-    let key =
-        PublicKey::from_bytes(verified.state.log_key()).map_err(|error| unverified(error.to_string()))?;
-    let checkpoint = Checkpoint::verify(&hello.checkpoint, replica.settings.program, &key)
-        .map_err(|error| unverified(format!("the server's checkpoint: {error}")))?;
-    if checkpoint.size > verified.frontier.size() {
-        return Err(CliError::refused(
-            format!(
-                "the server is at position {}, this replica at {}",
-                checkpoint.size,
-                verified.frontier.size()
-            ),
-            "radslag pull, then radslag verify --online",
-        ));
-    }
-    if checkpoint.root != verified.frontier.root() || checkpoint.size != verified.frontier.size() {
-        return Err(unverified(format!(
-            "the server's log at position {} is not this replica's log",
-            checkpoint.size
-        )));
     }
     Ok(())
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use radslag_client::ClientError;
+use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::replica::Replica;
 use radslag_client::settings::{FOLDER, Settings};
 use radslag_core::id::ProgramId;
 use radslag_core::view;
-use radslag_engine::clock::{SystemClock, SystemIds};
 use radslag_server::{Config, Running, StartError};
 
 use crate::args::{Cli, Quickstart};

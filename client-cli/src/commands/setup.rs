@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use radslag_client::ClientError;
 use radslag_client::author::Act;
+use radslag_client::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_client::settings::{FOLDER, Settings, key_path};
+use radslag_client::{ClientError, DeviceKey};
 use radslag_core::command::Draft;
 use radslag_core::event::{Authority, Base, Change};
 use radslag_core::id::{DeviceId, MemberId, OrgId, ProgramId};
 use radslag_core::parse::nfc_eq;
 use radslag_core::value::{Slot, Values as _};
-use radslag_engine::clock::{IdSource as _, SystemClock, SystemIds};
-use radslag_proto::api::v1::ListProgramsRequest;
-use radslag_trust::keys::DeviceKey;
 use serde_json::json;
 
 use crate::args::{Init, ProgramCreate};
@@ -147,24 +145,12 @@ fn login_name() -> Option<String> {
 /// `program list`.
 pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
     let remote = Remote::connect(server).await?;
-    let mut page_token = String::new();
     let mut rows = Vec::new();
-    loop {
-        let request = ListProgramsRequest { page_size: 0, page_token };
-        let answer = remote.programs().list_programs(request).await;
-        let page = answer.map_err(|status| remote.declined(status))?.into_inner();
-        for program in page.programs {
-            if ui.json() {
-                ui.object(&json!({
-                    "program_id": program.program_id, "title": program.title, "position": program.position,
-                }))?;
-            }
-            rows.push(vec![program.program_id, program.title, program.position.to_string()]);
+    for (program_id, title, position) in remote.list_programs().await? {
+        if ui.json() {
+            ui.object(&json!({"program_id": program_id, "title": title, "position": position}))?;
         }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
+        rows.push(vec![program_id, title, position.to_string()]);
     }
     if ui.json() {
         return Ok(());

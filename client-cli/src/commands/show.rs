@@ -7,7 +7,6 @@ use radslag_core::parse::nfc_eq;
 use radslag_core::state::{EntityKind, State};
 use radslag_core::time::CivilDate;
 use radslag_core::view::{self, ActivityView, ProgramView, Standing};
-use radslag_engine::read::fold_until;
 use serde_json::{Value as Json, json};
 
 use super::{Place, ground};
@@ -44,23 +43,15 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
             "radslag pull, or name an earlier position",
         ));
     }
-    let (state, _) = fold_until(replica.log.as_ref(), replica.settings.program, head, recorded)
-        .map_err(radslag_client::ClientError::from)?;
-    let day = state.today().ok_or_else(|| {
-        let began = when::rfc3339(first_instant(replica));
-        CliError::refused(
+    let state = replica.state_at(recorded)?;
+    let Some(day) = state.today() else {
+        let began = replica.began()?.map(when::rfc3339).unwrap_or_default();
+        return Err(CliError::refused(
             format!("the programme began later, {began}"),
             format!("radslag show --as-of {began}"),
-        )
-    })?;
+        ));
+    };
     Ok(Point { state, day })
-}
-
-fn first_instant(replica: &Replica) -> radslag_core::time::Instant {
-    let limit = radslag_log::ReadLimit { records: 1, bytes: 0 };
-    let first = replica.log.read(replica.settings.program, radslag_core::id::Position::new(1), limit);
-    let micros = first.ok().and_then(|records| records.first().map(|record| record.recorded_at)).unwrap_or(0);
-    radslag_core::time::Instant::from_micros(micros)
 }
 
 /// `show`.

@@ -4,7 +4,6 @@ use radslag_client::exchange::{Pulled, PushReport};
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
-use radslag_proto::convert::event::decode_body;
 use serde_json::json;
 
 use super::Place;
@@ -196,11 +195,10 @@ pub fn outbox(place: &Place, command: &Outbox) -> Result<(), CliError> {
             event.body.authored_at,
         ));
     }
-    for (_, event) in replica.quarantine()? {
-        let Ok(body) = decode_body(&event.body) else { continue };
-        let why = if event.position > 0 { "rejected" } else { "refused" };
-        let text = format!("{}: {}", event.reason, event.detail);
-        rows.push((body.event_id.to_string(), body.kind, why, text, body.authored_at));
+    for (body, reason, detail, recorded) in replica.quarantined()? {
+        let state = if recorded { "rejected" } else { "refused" };
+        let why = format!("{reason}: {detail}");
+        rows.push((body.event_id.to_string(), body.kind, state, why, body.authored_at));
     }
     if ui.json() {
         for (event, kind, state, why, at) in rows {

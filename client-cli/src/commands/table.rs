@@ -251,7 +251,10 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         Some("tsv") => {}
         Some("csv" | "json" | "xlsx") => return Err(super::not_yet("export to csv, json and xlsx")),
         _ => {
-            return Err(CliError::usage(format!("--to {}: name a file that ends in .tsv", args.to.display())));
+            return Err(CliError::usage(format!(
+                "--to {}: name a file that ends in .tsv",
+                args.to.display()
+            )));
         }
     }
     let replica = place.open()?;

@@ -69,6 +69,9 @@ fn read_arguments(arguments: &[&str]) -> Result<(Bound, PathBuf), String> {
     let mut dir = None;
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
+        if !["--seconds", "--events", "--dir"].contains(flag) {
+            return Err(format!("{flag:?} is not a flag"));
+        }
         let value = flags.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match *flag {
             "--seconds" if bound.is_none() => {
@@ -77,8 +80,7 @@ fn read_arguments(arguments: &[&str]) -> Result<(Bound, PathBuf), String> {
             }
             "--events" if bound.is_none() => bound = Some(Bound::Events(number(flag, value, 10_000_000)?)),
             "--dir" if dir.is_none() => dir = Some(PathBuf::from(value)),
-            "--seconds" | "--events" | "--dir" => return Err(format!("{flag} is one bound too many")),
-            _ => return Err(format!("{flag:?} is not a flag")),
+            _ => return Err(format!("{flag} is said twice, or beside the other bound")),
         }
     }
     Ok((bound.unwrap_or(Bound::Time(Duration::from_secs(5))), dir.unwrap_or_else(std::env::temp_dir)))

@@ -92,6 +92,17 @@ pub enum ClientError {
     Empty,
 }
 
+impl ClientError {
+    /// Whether what is stored or was received cannot be what was recorded.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Unverified(_) => true,
+            Self::Log(error) => matches!(**error, LogError::Damaged { .. } | LogError::Behind { .. }),
+            _ => false,
+        }
+    }
+}
+
 impl From<LedgerError> for ClientError {
     fn from(error: LedgerError) -> Self {
         match error {

@@ -6,8 +6,13 @@
 pub mod author;
 pub mod error;
 pub mod exchange;
+pub mod past;
 pub mod remote;
 pub mod replica;
 pub mod settings;
 
 pub use error::ClientError;
+/// Time, ids and the civil day, as the writer has them.
+pub use radslag_engine::clock;
+/// A device's key.
+pub use radslag_trust::keys::DeviceKey;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
 use radslag_proto::api::v1::program_service_client::ProgramServiceClient;
 use radslag_proto::api::v1::sync_service_client::SyncServiceClient;
-use radslag_proto::api::v1::{HelloRequest, HelloResponse};
+use radslag_proto::api::v1::{HelloRequest, HelloResponse, ListProgramsRequest};
 use radslag_proto::status::from_status;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -89,6 +89,25 @@ impl Remote {
         let request = HelloRequest { program_id: program_id.to_owned(), verified_position: 0 };
         let answer = self.sync().hello(request).await;
         answer.map(tonic::Response::into_inner).map_err(|status| self.declined(status))
+    }
+
+    /// All programmes of the server: id, title and position.
+    ///
+    /// # Errors
+    /// The server declines or has gone.
+    pub async fn list_programs(&self) -> Result<Vec<(String, String, u64)>, ClientError> {
+        let mut found = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListProgramsRequest { page_size: 0, page_token };
+            let answer = self.programs().list_programs(request).await;
+            let page = answer.map_err(|status| self.declined(status))?.into_inner();
+            found.extend(page.programs.into_iter().map(|one| (one.program_id, one.title, one.position)));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 
     /// What a status of the server means.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 use radslag_core::command::Draft;
-use radslag_core::event::Base;
+use radslag_core::event::{Base, EventBody};
 use radslag_core::id::{DeviceSeq, EventId, Position};
 use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, Recorded};
@@ -235,6 +235,22 @@ impl Replica {
             })
         });
         read.collect()
+    }
+
+    /// The bodies of the own events that will not land, with the reason and the text that came with it, and whether there
+    /// is a record of the rejection.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn quarantined(&self) -> Result<Vec<(EventBody, String, String, bool)>, ClientError> {
+        let mut found = Vec::new();
+        for (number, row) in self.quarantine()? {
+            let body = decode_body(&row.body);
+            let body =
+                body.map_err(|error| ClientError::Unverified(format!("quarantine row {number}: {error}")))?;
+            found.push((body, row.reason, row.detail, row.position > 0));
+        }
+        Ok(found)
     }
 
     /// The changes that put an own event into quarantine and take it out of the outbox.

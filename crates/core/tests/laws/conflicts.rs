@@ -117,6 +117,11 @@ fn a_resolution_may_not_name_a_side_that_its_author_had_not_seen() {
     let draft = resolution(&town, &Choice::Value(To::Cleared));
     let verdict = town.write_from(HANINGE, early, draft.clone());
     assert!(matches!(verdict, Err(Rejection::SettlesUnseen { side }) if side == ours || side == theirs));
+    // Taking it does not help: what it had covered would stay unseen.
+    for side in [ours, theirs] {
+        let draft = resolution(&town, &Choice::Take(side));
+        assert!(matches!(town.write_from(HANINGE, early, draft), Err(Rejection::SettlesUnseen { .. })));
+    }
     // Nor an event that wrote another field.
     let other = town.write(HUDDINGE, text(town.activity(), TITLE, "Mark")).unwrap();
     let Change::ConflictResolved { entity, field, stands, .. } = draft.change else {

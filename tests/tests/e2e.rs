@@ -1,0 +1,12 @@
+//! End to end: the real binaries, real sockets and real disks, as officials and operators use them.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
+
+mod e2e {
+    mod crashes;
+    mod editing;
+    mod main_job;
+    mod refusals;
+    mod servers;
+    mod tables;
+}
