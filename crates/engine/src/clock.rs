@@ -71,7 +71,10 @@ pub fn day_of(instant: Instant) -> CivilDate {
     thread_local! {
         static ZONE: TimeZone = stockholm();
     }
-    let clamped = instant.micros().clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
+    const DAY: i64 = 86_400_000_000;
+    let first = (i64::from(CivilDate::FIRST.days()) - 1) * DAY;
+    let last = (i64::from(CivilDate::LAST.days()) + 2) * DAY;
+    let clamped = instant.micros().clamp(first, last);
     let timestamp = Timestamp::from_microsecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH);
     ZONE.with(|zone| CivilDate::clamped(zone.to_datetime(timestamp).date()))
 }
