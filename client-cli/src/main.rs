@@ -40,9 +40,12 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return end(&CliError::Output(error)),
     };
-    match runtime.block_on(commands::run(cli, ui)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end(&error),
+    // What was acknowledged is on disk whatever happens here; the panic has already said where it was.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(commands::run(cli, ui))))
+    {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => end(&error),
+        Err(_) => ExitCode::from(70),
     }
 }
 

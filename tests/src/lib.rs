@@ -11,4 +11,4 @@ mod town;
 pub use binaries::{radslag, radslagd};
 pub use cli::{CliRun, Outcome};
 pub use server::Server;
-pub use town::{Municipality, Town, sample};
+pub use town::{Municipality, Town, copy, sample};

@@ -1,6 +1,7 @@
 //! A town: a server and the municipalities that work with it, in one temporary folder.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -47,6 +48,17 @@ impl Town {
         town
     }
 
+    /// Begins an empty programme, which the municipalities then work on.
+    ///
+    /// # Panics
+    /// It cannot be begun.
+    #[track_caller]
+    pub fn begin(&mut self, title: &str) {
+        let run =
+            self.cli(&["program", "create", "--format", "json", "--server", &self.url, "--title", title]);
+        self.program = id_of(&run.run().done().object());
+    }
+
     /// Begins a programme with a table; gives its id.
     ///
     /// # Panics
@@ -56,8 +68,7 @@ impl Town {
         let run = self
             .cli(&["program", "create", "--format", "json", "--server", &self.url, "--import"])
             .arg(table);
-        let created = run.run().done().object();
-        created["program_id"].as_str().expect("the answer names the programme").to_owned()
+        id_of(&run.run().done().object())
     }
 
     /// A new replica of a municipality, enrolled.
@@ -144,6 +155,10 @@ impl Town {
     }
 }
 
+fn id_of(created: &Json) -> String {
+    created["program_id"].as_str().expect("the answer names the programme").to_owned()
+}
+
 /// A municipality's replica.
 #[derive(Clone, Debug)]
 pub struct Municipality {
@@ -152,6 +167,17 @@ pub struct Municipality {
 }
 
 impl Municipality {
+    /// The same replica copied to another folder, key and all, as when a disk is cloned.
+    ///
+    /// # Panics
+    /// It cannot be copied.
+    #[track_caller]
+    pub fn copied(&self, name: &str) -> Self {
+        let dir = self.dir.with_file_name(name);
+        copy(&self.dir, &dir).expect("the test's folder can be copied");
+        Self { dir, home: self.home.clone() }
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -224,7 +250,7 @@ impl Municipality {
     pub fn exported(&self, args: &[&str]) -> String {
         let file = self.dir.join("exported.tsv");
         self.cli(&["export", "--to"]).arg(&file).args(args).run().done();
-        std::fs::read_to_string(&file).expect("the export was written")
+        fs::read_to_string(&file).expect("the export was written")
     }
 
     /// Where it stands, to compare with later: position, state, outbox and quarantine.
@@ -235,4 +261,22 @@ impl Municipality {
     pub fn standing(&self) -> (Json, Vec<Json>) {
         (self.object(&["status"]), self.objects(&["outbox", "list"]))
     }
+}
+
+/// Copies a folder and all in it.
+///
+/// # Errors
+/// Something in it cannot be read, or the target cannot be written.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use radslag_core::field::FieldKey;
 use radslag_core::id::{EntityId, EventId};
 use radslag_core::parse::cost::{Cost, parse_cost};
 use radslag_core::state::EntityKind;
+use radslag_table::MAX_CELL_BYTES;
 
 use super::past::changes;
 use super::{Place, ground, queued};
@@ -25,11 +26,17 @@ pub fn cost(text: &str) -> Result<Cost, CliError> {
     Ok(cost)
 }
 
-/// A text that may stand in a cell: no tab and no line break, which no table could carry.
+/// A text that may stand in a cell: no tab and no line break, and no longer than a table could carry.
 pub fn cell(option: &str, text: &str) -> Result<String, CliError> {
     if let Some(bad) = text.chars().find(|letter| letter.is_control()) {
         return Err(CliError::usage(format!(
             "{option}: the text has a control character ({bad:?}); leave tabs and line breaks out"
+        )));
+    }
+    if text.len() > MAX_CELL_BYTES {
+        return Err(CliError::usage(format!(
+            "{option}: the text has {} bytes, more than {MAX_CELL_BYTES}; shorten it",
+            text.len()
         )));
     }
     Ok(text.to_owned())

@@ -3,6 +3,7 @@
 mod conflicts;
 mod edit;
 mod entry;
+mod outbox;
 mod past;
 mod quickstart;
 mod setup;
@@ -50,7 +51,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Log(args) => past::log(&place, &args),
         Command::Conflicts(args) => conflicts::list(&place, &args),
         Command::Resolve(args) => conflicts::resolve(&place, &args),
-        Command::Outbox(command) => sync::outbox(&place, &command),
+        Command::Outbox(command) => outbox::outbox(&place, &command),
         Command::Import(args) => table::import(&place, &args),
         Command::Export(args) => table::export(&place, &args),
         Command::Verify(args) => past::verify(&place, &args).await,
@@ -98,10 +99,17 @@ impl Why {
         if self.effective.is_some() {
             return Err(not_yet("--effective"));
         }
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        Ok(radslag_client::author::Act { reason: given(&self.reason), decision: given(&self.decision) })
+        let given = |option, text: &Option<String>| {
+            let text = text.as_deref().filter(|text| !text.is_empty());
+            text.map(|text| edit::cell(option, text)).transpose()
+        };
+        let reason = given("--reason", &self.reason)?;
+        Ok(radslag_client::author::Act { reason, decision: given("--decision", &self.decision)? })
     }
 }
+
+/// How many events are named one by one.
+const NAMED: usize = 8;
 
 /// Says what was queued.
 fn queued(ui: Ui, replica: &Replica, events: &[EventId]) -> Result<(), CliError> {
@@ -109,8 +117,12 @@ fn queued(ui: Ui, replica: &Replica, events: &[EventId]) -> Result<(), CliError>
         let ids: Vec<String> = events.iter().map(ToString::to_string).collect();
         return ui.object(&json!({"queued": ids, "outbox": replica.outbox.len()}));
     }
-    let ids: Vec<String> = events.iter().map(EventId::short).collect();
-    let list = ids.join(", ");
+    // A table's worth of ids helps nobody; the outbox lists them.
+    let list = if events.len() > NAMED {
+        format!("{} {}", events.len(), ui.text("ändringar", "changes"))
+    } else {
+        events.iter().map(EventId::short).collect::<Vec<_>>().join(", ")
+    };
     ui.line(&match ui.lang {
         crate::ui::Lang::Sv => format!("köad, inte synkroniserad: {list}   (radslag sync skickar)"),
         crate::ui::Lang::En => format!("queued, not synced: {list}   (radslag sync sends)"),

@@ -147,6 +147,7 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
                     "value": ground.json(line.field, Some(&line.shown.content)), "org": org, "member": member,
                     "event_id": line.shown.event.to_string(), "position": line.shown.position.get(),
                     "recorded_at": when::rfc3339(line.shown.recorded_at), "in_conflict": line.in_conflict,
+                    "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
                 }))?;
                 continue;
             }

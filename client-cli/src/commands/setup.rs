@@ -17,7 +17,7 @@ use radslag_core::value::{Slot, Values as _};
 use serde_json::json;
 
 use crate::args::{Init, ProgramCreate};
-use crate::commands::table;
+use crate::commands::{edit, table};
 use crate::error::CliError;
 use crate::ui::Ui;
 
@@ -25,10 +25,12 @@ use crate::ui::Ui;
 pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError> {
     // The table is read before anything is made, so that a bad one leaves nothing behind.
     let source = args.import.as_deref().map(table::read_file).transpose()?;
-    let title = args.title.clone().or_else(|| source.as_ref().and_then(|source| source.table.title.clone()));
+    let given = args.title.as_deref().map(|title| edit::title("--title", title)).transpose()?;
+    let title = given.or_else(|| source.as_ref().and_then(|source| source.table.title.clone()));
     let title = title.unwrap_or_else(|| "Utvecklingsprogram".to_owned());
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
-    let name = args.member.clone().or_else(login_name).unwrap_or_else(|| "kansli".to_owned());
+    let name = args.member.as_deref().map(|name| edit::title("--member", name)).transpose()?;
+    let name = name.or_else(login_name).unwrap_or_else(|| "kansli".to_owned());
     let remote = Remote::connect(&args.server).await?;
     let hello = remote.hello("").await?;
     let log_key: [u8; 32] = hello.log_key.as_slice().try_into().map_err(|_| ClientError::NotOurServer {
@@ -166,9 +168,7 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
     let program: ProgramId =
         args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
-    if args.member.trim().is_empty() {
-        return Err(CliError::usage("--member: a name is needed"));
-    }
+    let member = edit::title("--member", &args.member)?;
     if args.dir.join(FOLDER).exists() {
         return Err(ClientError::ReplicaExists(args.dir).into());
     }
@@ -186,7 +186,7 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
         program,
         org,
         member: MemberId::new(ids.random_id()),
-        name: args.member,
+        name: member,
         device: DeviceId::new(ids.random_id()),
     };
     let key = DeviceKey::from_seed(ids.random32());

@@ -1,4 +1,4 @@
-//! The network and where a replica stands: pull, push, sync, status, whoami, outbox.
+//! The network and where a replica stands: pull, push, sync, status, whoami.
 
 use radslag_client::exchange::{Pulled, PushReport};
 use radslag_client::remote::Remote;
@@ -7,7 +7,6 @@ use radslag_core::view;
 use serde_json::json;
 
 use super::Place;
-use crate::args::Outbox;
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 use crate::when;
@@ -29,8 +28,10 @@ pub async fn pull(place: &Place) -> Result<(), CliError> {
 pub async fn push(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
+    // Nothing is handed in on top of a log that is not the one verified here.
+    let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
     let pushed = replica.push(&remote).await?;
-    report(place.ui, &replica, Pulled::default(), Some(&pushed))?;
+    report(place.ui, &replica, pulled, Some(&pushed))?;
     replica.close()?;
     refused(&pushed)
 }
@@ -174,58 +175,4 @@ pub fn whoami(place: &Place) -> Result<(), CliError> {
         vec![ui.text("mapp", "folder").to_owned(), replica.dir.display().to_string()],
     ];
     ui.table(&[ui.text("vad", "what"), ui.text("värde", "value")], &rows)
-}
-
-/// `outbox list`.
-pub fn outbox(place: &Place, command: &Outbox) -> Result<(), CliError> {
-    match command {
-        Outbox::List => {}
-        Outbox::Discard(_) => return Err(super::not_yet("outbox discard")),
-        Outbox::Resubmit(_) => return Err(super::not_yet("outbox resubmit")),
-    }
-    let replica = place.open()?;
-    let ui = place.ui;
-    let mut rows = Vec::new();
-    for event in &replica.outbox {
-        rows.push((
-            event.body.event_id.to_string(),
-            event.body.kind.clone(),
-            "queued",
-            String::new(),
-            event.body.authored_at,
-        ));
-    }
-    for (body, reason, detail, recorded) in replica.quarantined()? {
-        let state = if recorded { "rejected" } else { "refused" };
-        let why = format!("{reason}: {detail}");
-        rows.push((body.event_id.to_string(), body.kind, state, why, body.authored_at));
-    }
-    if ui.json() {
-        for (event, kind, state, why, at) in rows {
-            ui.object(&json!({
-                "event_id": event, "kind": kind, "state": state, "why": why, "authored_at": when::rfc3339(at),
-            }))?;
-        }
-        return Ok(());
-    }
-    if rows.is_empty() {
-        return ui.tell("ingenting i kö, ingenting i karantän", "nothing queued, nothing in quarantine");
-    }
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(event, kind, state, why, at)| {
-            let state = match (ui.lang, state) {
-                (Lang::Sv, "queued") => "i kö",
-                (Lang::Sv, "rejected") => "avvisad",
-                (Lang::Sv, _) => "nekad",
-                (Lang::En, state) => state,
-            };
-            vec![event[28..].to_owned(), state.to_owned(), kind, when::local(at), why]
-        })
-        .collect();
-    let headings = match ui.lang {
-        Lang::Sv => ["händelse", "läge", "slag", "skriven", "varför"],
-        Lang::En => ["event", "state", "kind", "written", "why"],
-    };
-    ui.table(&headings, &rows)
 }

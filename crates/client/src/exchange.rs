@@ -3,9 +3,9 @@
 
 use radslag_core::id::{EpochId, Position};
 use radslag_core::record::Entry;
-use radslag_core::verdict::Verdict;
+use radslag_core::verdict::{Refusal, Verdict};
 use radslag_engine::ledger::{Batch, FramedRecord};
-use radslag_log::{Append, Commit, RowChange, StoredRecord};
+use radslag_log::{Append, Commit, ReadLimit, RowChange, StoredRecord};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::{encode_bundle, encode_event};
@@ -48,6 +48,19 @@ pub struct PushReport {
     pub quarantined: usize,
 }
 
+/// Takes the record that is held already out of the first frame; it must be the same.
+fn take_held(events: &mut api::Events, held: &v1::Record) -> Result<(), ClientError> {
+    let sent = events.records.first().and_then(|frame| frame.record.as_ref());
+    if sent != Some(held) {
+        return Err(ClientError::Unverified(format!(
+            "the server's log does not continue this replica's: it has another change at position {}",
+            held.position
+        )));
+    }
+    events.records.remove(0);
+    Ok(())
+}
+
 /// Which call hands a bundle in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
@@ -71,8 +84,10 @@ impl Replica {
         let goal = hello.head.map_or(0, |head| head.position);
         let position = self.ledger.state.head();
         let epoch = self.ledger.state.epoch();
-        let after = (position > Position::ZERO)
-            .then(|| api::Cursor { epoch_id: epoch.to_string(), position: position.get() });
+        // The last record held comes once more, so that a log that went another way is noticed before any of it is stored.
+        let mut held = self.last_record()?;
+        let before = position.get().saturating_sub(1);
+        let after = (before > 0).then(|| api::Cursor { epoch_id: epoch.to_string(), position: before });
         let request = api::SubscribeRequest { program_id, after, until_caught_up: true };
         let answer = remote.sync().subscribe(request).await;
         let mut stream = answer.map_err(|status| remote.declined(status))?.into_inner();
@@ -80,7 +95,10 @@ impl Replica {
         loop {
             let message = stream.message().await.map_err(|status| remote.declined(status))?;
             match message.and_then(|message| message.frame) {
-                Some(Frame::Events(events)) => {
+                Some(Frame::Events(mut events)) => {
+                    if let Some(held) = held.take() {
+                        take_held(&mut events, &held)?;
+                    }
                     self.take_frame(events, &mut pulled)?;
                     progress(self.ledger.state.head().get(), goal);
                 }
@@ -101,6 +119,16 @@ impl Replica {
                 }
             }
         }
+    }
+
+    fn last_record(&self) -> Result<Option<v1::Record>, ClientError> {
+        let position = self.ledger.state.head();
+        if position == Position::ZERO {
+            return Ok(None);
+        }
+        let mut records =
+            self.log.read(self.settings.program, position, ReadLimit { records: 1, bytes: 0 })?;
+        Ok(records.pop())
     }
 
     fn take_frame(&mut self, events: api::Events, pulled: &mut Pulled) -> Result<(), ClientError> {
@@ -263,6 +291,14 @@ impl Replica {
                     Verdict::Rejected(receipt) | Verdict::DuplicateRejected(receipt) => {
                         report.rejected.push(format!("{}: {}", receipt.reason, receipt.detail));
                         landed += 1;
+                    }
+                    // What was seen in the log is in the log: the server has lost it, the change is not at fault.
+                    Verdict::Refused(Refusal::BaseAhead { head, .. }) => {
+                        return Err(ClientError::Unverified(format!(
+                            "the server's log ends at position {head}: it lacks changes that were acknowledged, \
+                             up to position {}",
+                            self.ledger.state.head()
+                        )));
                     }
                     Verdict::Refused(refusal) => {
                         report.refused = Some(format!("{}: {refusal}", refusal.name()));

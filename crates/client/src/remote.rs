@@ -44,7 +44,13 @@ impl Remote {
             source: Some(Box::new(error)),
         })?;
         let remote = Self { server: server.to_owned(), channel };
-        remote.hello("").await.map_err(|error| remote.not_ours(error))?;
+        // Whoever takes connections and says nothing is as good as not there.
+        let answer = tokio::time::timeout(CONNECT, remote.hello("")).await;
+        let answer = answer.map_err(|elapsed| ClientError::NoAnswer {
+            server: server.to_owned(),
+            source: Some(Box::new(elapsed)),
+        })?;
+        answer.map_err(|error| remote.not_ours(error))?;
         Ok(remote)
     }
 

@@ -14,7 +14,7 @@ use radslag_core::record::{Entry, Recorded};
 use radslag_core::rejection::Rejection;
 use radslag_core::state::State;
 use radslag_core::time::{CivilDate, Instant};
-use radslag_core::value::{ValueRef, Values};
+use radslag_core::value::{Value, ValueRef, Values};
 use radslag_engine::clock::{Clock, IdSource, day_of};
 use radslag_engine::ledger::Ledger;
 use radslag_engine::past::LogPast;
@@ -54,6 +54,21 @@ pub struct Replica {
     pub ids: Arc<dyn IdSource>,
     // Kept apart so that closing can be waited for.
     store: Arc<SledLog>,
+}
+
+/// An own event that will not land, with everything that was typed.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// What it says.
+    pub body: EventBody,
+    /// The values beside it.
+    pub values: Vec<Value>,
+    /// Why, by name.
+    pub reason: String,
+    /// Why, in words.
+    pub detail: String,
+    /// Whether it is a record of the log, rejected; else the server refused it.
+    pub rejected: bool,
 }
 
 /// The programme as the replica shows it.
@@ -242,13 +257,14 @@ impl Replica {
     ///
     /// # Errors
     /// The store does not answer.
-    pub fn quarantined(&self) -> Result<Vec<(EventBody, String, String, bool)>, ClientError> {
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, ClientError> {
         let mut found = Vec::new();
         for (number, row) in self.quarantine()? {
-            let body = decode_body(&row.body);
-            let body =
-                body.map_err(|error| ClientError::Unverified(format!("quarantine row {number}: {error}")))?;
-            found.push((body, row.reason, row.detail, row.position > 0));
+            let bad = |what: String| ClientError::Unverified(format!("quarantine row {number}: {what}"));
+            let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
+            let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
+            let rejected = row.position > 0;
+            found.push(Quarantined { body, values, reason: row.reason, detail: row.detail, rejected });
         }
         Ok(found)
     }

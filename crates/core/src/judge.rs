@@ -84,6 +84,9 @@ fn check_kind(state: &State, body: &EventBody) -> Result<(), Rejection> {
         Change::ProgramCreated { .. } if state.head() != Position::ZERO => {
             Err(Rejection::EntityExists { entity: body.program_id.into() })
         }
+        change if state.head() == Position::ZERO && !matches!(change, Change::ProgramCreated { .. }) => {
+            Err(denied("a log begins with a ProgramCreated"))
+        }
         Change::RulesAdopted { .. } => {
             Err(denied("the rules are changed by the log's operator, not by a push"))
         }

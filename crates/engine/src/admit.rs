@@ -193,6 +193,14 @@ impl Working {
             at = Instant::from_micros(at.micros() + 1);
         }
         self.forget(events);
+        if let Err(rejection) = &decided
+            && self.ledger.state.head() == Position::ZERO
+        {
+            // A log begins with an accepted ProgramCreated or not at all.
+            let refusal =
+                Refusal::Other { reason: rejection.code().name().to_owned(), detail: rejection.to_string() };
+            return Ok(vec![Verdict::Refused(refusal)]);
+        }
         Ok(self.land(ground, bundle, events, index, &decided, landed))
     }
 
@@ -247,7 +255,7 @@ impl Working {
         if base > head {
             return Ok(Some(Verdict::Refused(Refusal::BaseAhead { base, head })));
         }
-        Ok(match fences.check(body, state.epoch()) {
+        Ok(match fences.check(body, state.epoch(), base) {
             Passage::Open => None,
             Passage::Gap { expected } => Some(Verdict::Gap { expected }),
             Passage::ViewNotClosed { seen } => {
@@ -433,7 +441,8 @@ impl Scratch {
         let record =
             Recorded { position, recorded_at, event_id: event.body.event_id, body_hash: event.hash, entry };
         self.state.apply(&record);
-        self.fences.note(&record);
+        let state = &self.state;
+        self.fences.note(&record, |base| state.clamp(base));
     }
 }
 

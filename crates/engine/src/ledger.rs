@@ -78,7 +78,8 @@ impl Ledger {
     /// Takes in the next record.
     pub fn note(&mut self, record: &Recorded, leaf: Digest) {
         self.state.apply(record);
-        self.fences.note(record);
+        let state = &self.state;
+        self.fences.note(record, |base| state.clamp(base));
         self.frontier.append(leaf);
         if *self.index.entry(record.event_id).or_insert(record.position) != record.position {
             self.reused.insert(record.body_hash, record.position);
@@ -218,7 +219,7 @@ impl Ledger {
 
     fn verify_sequence(&self, record: &Recorded) -> Result<(), LedgerError> {
         let Some(body) = record.body() else { return Ok(()) };
-        match self.fences.check(body, self.state.epoch()) {
+        match self.fences.check(body, self.state.epoch(), self.state.clamp(&body.base)) {
             Passage::Open => Ok(()),
             Passage::Gap { expected } => {
                 Err(forged(record.position, format!("its device's number {expected} is missing")))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use radslag_core::digest::Digest;
-use radslag_core::event::{Base, EventBody};
+use radslag_core::event::{Base, Change, EventBody};
 use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, Position};
 use radslag_core::record::{Entry, Recorded};
 
@@ -36,7 +36,7 @@ pub struct Fence {
     last_event: EventId,
     last_body: Digest,
     last_base_epoch: EpochId,
-    /// The greatest base position up to each number, where it grows.
+    /// The greatest position that a base still vouches for, up to each number, where it grows.
     bases: Vec<(DeviceSeq, Position)>,
     /// Numbers skipped across a restore that an older event may still fill.
     holes: std::collections::BTreeSet<DeviceSeq>,
@@ -58,8 +58,16 @@ impl Fence {
         self.last_body
     }
 
-    /// Whether an event with this number, predecessor and base may land in `epoch`.
-    pub fn check(&self, seq: DeviceSeq, prev: Digest, base: &Base, epoch: EpochId) -> Passage {
+    /// Whether an event with this number, predecessor and base may land in `epoch`; `vouched` is the position that its
+    /// base still vouches for there.
+    pub fn check(
+        &self,
+        seq: DeviceSeq,
+        prev: Digest,
+        base: &Base,
+        epoch: EpochId,
+        vouched: Position,
+    ) -> Passage {
         let filling = self.holes.contains(&seq) && base.epoch != epoch;
         if seq <= self.last_seq && !filling {
             return Passage::Forked { at: seq };
@@ -74,12 +82,12 @@ impl Fence {
         }
         let before = self.bases.partition_point(|(number, _)| *number <= base.seq);
         match before.checked_sub(1).map(|index| self.bases[index].1) {
-            Some(seen) if base.epoch == epoch && seen > base.position => Passage::ViewNotClosed { seen },
+            Some(seen) if seen > vouched => Passage::ViewNotClosed { seen },
             _ => Passage::Open,
         }
     }
 
-    fn note(&mut self, seq: DeviceSeq, record: &Recorded, base_epoch: EpochId, base: Option<&Base>) {
+    fn note(&mut self, seq: DeviceSeq, record: &Recorded, base_epoch: EpochId, vouched: Option<Position>) {
         if seq <= self.last_seq {
             self.holes.remove(&seq);
             return;
@@ -90,10 +98,17 @@ impl Fence {
         self.last_event = record.event_id;
         self.last_body = record.body_hash;
         self.last_base_epoch = base_epoch;
-        if let Some(base) = base
-            && self.bases.last().is_none_or(|(_, greatest)| *greatest < base.position)
+        if let Some(vouched) = vouched
+            && self.bases.last().is_none_or(|(_, greatest)| *greatest < vouched)
         {
-            self.bases.push((seq, base.position));
+            self.bases.push((seq, vouched));
+        }
+    }
+
+    /// A restore took away what came after `cut`: no earlier base vouches for more.
+    fn cut(&mut self, cut: Position) {
+        for (_, vouched) in &mut self.bases {
+            *vouched = (*vouched).min(cut);
         }
     }
 }
@@ -114,19 +129,22 @@ impl Fences {
         Self(self.0.get(&device).map(|fence| (device, fence.clone())).into_iter().collect())
     }
 
-    /// What the device's fence says of an event.
-    pub fn check(&self, body: &EventBody, epoch: EpochId) -> Passage {
+    /// What the device's fence says of an event in `epoch`; `vouched` is the position that its base still vouches for.
+    pub fn check(&self, body: &EventBody, epoch: EpochId, vouched: Position) -> Passage {
         let empty = Fence::default();
         let fence = self.0.get(&body.device_id).unwrap_or(&empty);
-        fence.check(body.device_seq, body.prev, &body.base, epoch)
+        fence.check(body.device_seq, body.prev, &body.base, epoch, vouched)
     }
 
-    /// Takes in the next record of the log, accepted or rejected.
-    pub fn note(&mut self, record: &Recorded) {
+    /// Takes in the next record of the log, accepted or rejected; `vouched` says what a base still vouches for.
+    pub fn note(&mut self, record: &Recorded, vouched: impl Fn(&Base) -> Position) {
         match &record.entry {
             Entry::Accepted { body, .. } => {
                 let fence = self.0.entry(body.device_id).or_default();
-                fence.note(body.device_seq, record, body.base.epoch, Some(&body.base));
+                fence.note(body.device_seq, record, body.base.epoch, Some(vouched(&body.base)));
+                if let Change::EpochOpened { cut_position, .. } = &body.change {
+                    self.0.values_mut().for_each(|fence| fence.cut(*cut_position));
+                }
             }
             Entry::Rejected(facts) => {
                 let fence = self.0.entry(facts.device_id).or_default();
@@ -161,7 +179,7 @@ mod tests {
 
     fn check(fences: &Fences, seq: u64, prev: Digest) -> Passage {
         let fence = fences.of(DeviceId::default());
-        fence.check(DeviceSeq::new(seq), prev, &Base::default(), EpochId::default())
+        fence.check(DeviceSeq::new(seq), prev, &Base::default(), EpochId::default(), Position::ZERO)
     }
 
     #[test]
@@ -170,7 +188,7 @@ mod tests {
         assert_eq!(check(&fences, 1, Digest::ZERO), Passage::Open);
         assert_eq!(check(&fences, 1, Digest::new([9; 32])), Passage::Forked { at: DeviceSeq::ZERO });
         assert_eq!(check(&fences, 2, Digest::ZERO), Passage::Gap { expected: DeviceSeq::new(1) });
-        fences.note(&rejected(1, 7));
+        fences.note(&rejected(1, 7), |_| Position::ZERO);
         assert_eq!(check(&fences, 1, Digest::ZERO), Passage::Forked { at: DeviceSeq::new(1) });
         assert_eq!(check(&fences, 2, Digest::ZERO), Passage::Forked { at: DeviceSeq::new(1) });
         assert_eq!(check(&fences, 2, Digest::new([7; 32])), Passage::Open);
@@ -180,14 +198,36 @@ mod tests {
     #[test]
     fn a_number_may_skip_only_across_a_restore() {
         let mut fences = Fences::default();
-        fences.note(&rejected(1, 7));
+        fences.note(&rejected(1, 7), |_| Position::ZERO);
         let opened = EpochId::from_slice(&[1; 16]).unwrap();
         let fence = fences.of(DeviceId::default());
-        let skip = fence.check(DeviceSeq::new(5), Digest::ZERO, &Base::default(), opened);
+        let skip = fence.check(DeviceSeq::new(5), Digest::ZERO, &Base::default(), opened, Position::ZERO);
         assert_eq!(skip, Passage::Open);
-        fences.note(&rejected(5, 8));
-        let hole =
-            fences.of(DeviceId::default()).check(DeviceSeq::new(3), Digest::ZERO, &Base::default(), opened);
+        fences.note(&rejected(5, 8), |_| Position::ZERO);
+        let hole = fences.of(DeviceId::default()).check(
+            DeviceSeq::new(3),
+            Digest::ZERO,
+            &Base::default(),
+            opened,
+            Position::ZERO,
+        );
         assert_eq!(hole, Passage::Open);
+    }
+
+    #[test]
+    fn a_view_is_closed_in_what_its_bases_still_vouch_for() {
+        let mut fence = Fence::default();
+        let record = rejected(1, 7);
+        fence.note(DeviceSeq::new(1), &record, EpochId::default(), Some(Position::new(100)));
+        let base = |seq| Base { seq: DeviceSeq::new(seq), ..Base::default() };
+        let at = |fence: &Fence, seq, vouched| {
+            let epoch = EpochId::default();
+            fence.check(DeviceSeq::new(2), Digest::new([7; 32]), &base(seq), epoch, Position::new(vouched))
+        };
+        assert_eq!(at(&fence, 1, 60), Passage::ViewNotClosed { seen: Position::new(100) });
+        assert_eq!(at(&fence, 0, 60), Passage::Open);
+        fence.cut(Position::new(50));
+        assert_eq!(at(&fence, 1, 60), Passage::Open);
+        assert_eq!(at(&fence, 1, 40), Passage::ViewNotClosed { seen: Position::new(50) });
     }
 }

@@ -6,7 +6,7 @@ mod ci;
 mod errors_doc;
 mod layers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -52,7 +52,8 @@ fn usage(what: &str) -> ExitCode {
 
 /// The top of the workspace that this program was built in.
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).expect("this crate stands two folders below the top").to_owned()
 }
 
 /// One line for each of `wrong`, or nothing to complain about.

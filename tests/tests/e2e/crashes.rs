@@ -12,10 +12,10 @@ use serde_json::Value as Json;
 
 /// The ids of every record of a replica's log and of what it has queued.
 fn recorded(replica: &Municipality) -> Vec<String> {
-    ids(replica.objects(&["log"]))
+    ids(&replica.objects(&["log"]))
 }
 
-fn ids(objects: Vec<Json>) -> Vec<String> {
+fn ids(objects: &[Json]) -> Vec<String> {
     objects.iter().map(|object| object["event_id"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use radslag_tests::{Municipality, Town, sample};
+use radslag_tests::{Municipality, Town, copy, sample};
 
 /// Nothing that the network did has changed what the replica holds.
 #[track_caller]
@@ -69,6 +69,20 @@ fn a_server_that_ends_in_the_middle_of_a_call_is_one_that_does_not_answer() {
 }
 
 #[test]
+fn a_server_that_takes_calls_and_says_nothing_is_given_up_on() {
+    let mut town = Town::with_sample();
+    let haninge = town.municipality("haninge", "Håkan");
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
+    town.stop();
+    // Connections wait in the listener's queue, which nobody empties.
+    let listener = TcpListener::bind(town.url().trim_start_matches("http://")).unwrap();
+    let before = haninge.standing();
+    haninge.run(&["sync"]).exits(4).says("nothing answers at").says(town.url());
+    assert_eq!(haninge.standing(), before);
+    drop(listener);
+}
+
+#[test]
 fn a_server_that_was_wiped_and_holds_another_programme_gets_nothing() {
     let mut town = Town::with_sample();
     let haninge = town.municipality("haninge", "Håkan");
@@ -87,37 +101,48 @@ fn a_server_that_was_wiped_and_holds_another_programme_gets_nothing() {
 fn a_server_that_has_lost_acknowledged_changes_is_an_alarm() {
     let mut town = Town::with_sample();
     let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    let salem = town.municipality("salem", "Åke");
     haninge.does(&["pull"]);
     town.stop();
-    copy(&town.data(), &town.path("backup"));
+    copy(&town.data(), &town.path("backup")).unwrap();
     town.start();
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
     haninge.does(&["sync"]);
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
     town.stop();
     fs::remove_dir_all(town.data()).unwrap();
-    copy(&town.path("backup"), &town.data());
+    copy(&town.path("backup"), &town.data()).unwrap();
     town.start();
     keeps_everything(&haninge, 5, &["failed verification", "keep this folder"]);
     assert_eq!(haninge.activity("Nyckeltalsdagen")["cost"]["ore"], 200);
     // Where nothing was lost, work goes on.
     huddinge.queues(&["edit", "Nyckeltalsdagen", "--cost", "3"]);
     huddinge.does(&["sync"]);
-    // And the log that now grows differently from the same beginning is not taken for the same.
-    keeps_everything(&haninge, 5, &["failed verification"]);
+    // The log that now grows differently from the same beginning is not taken for the same, nor is anything of it stored,
+    // be it as long as the lost one or longer.
+    keeps_everything(&haninge, 5, &["failed verification", "another change at position"]);
+    haninge.run(&["verify", "--online"]).exits(5);
+    salem.queues(&["edit", "Avsätter tid", "--cost", "4"]);
+    salem.does(&["push"]);
+    keeps_everything(&haninge, 5, &["failed verification", "another change at position"]);
+    haninge.does(&["verify"]);
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
+#[test]
+fn a_copied_replica_cannot_pass_for_the_first_and_loses_nothing() {
+    let town = Town::with_sample();
+    let haninge = town.municipality("haninge", "Håkan");
+    let clone = haninge.copied("clone");
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
+    haninge.does(&["sync"]);
+    clone.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
+    clone.run(&["sync"]).exits(1).says("DEVICE_FORKED").says("another machine");
+    let [kept] = &clone.objects(&["outbox", "list"])[..] else { panic!("the edit is kept") };
+    assert_eq!(kept["changes"][0]["value"]["ore"], 200);
+    // Neither the log nor the first replica has noticed anything.
+    haninge.does(&["sync"]).says("0 new records");
+    assert_eq!(haninge.activity("Nyckeltalsdagen")["cost"]["ore"], 100);
+    clone.does(&["verify", "--online"]);
 }
 
 #[test]

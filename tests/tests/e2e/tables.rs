@@ -67,6 +67,32 @@ fn a_changed_table_is_not_imported_over_the_programme() {
 }
 
 #[test]
+fn two_municipalities_that_import_the_same_table_get_one_copy_of_it() {
+    let mut town = Town::empty();
+    town.begin("Södertörns utvecklingsprogram 2013");
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    for replica in [&haninge, &huddinge] {
+        replica.cli(&["import"]).arg(sample()).run().done().says("queued, not synced");
+        assert_eq!(replica.object(&["show"])["activities"], 32);
+    }
+    // Built on an import that loses, so it follows it.
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
+    haninge.does(&["sync"]);
+    huddinge.does(&["sync"]).says("ALREADY_IMPORTED").says("rejected, kept in quarantine");
+    haninge.does(&["sync"]);
+    for replica in [&haninge, &huddinge] {
+        let shown = replica.object(&["show"]);
+        assert_eq!([&shown["headings"], &shown["subgoals"], &shown["activities"]], [13, 21, 32]);
+        assert_eq!(replica.exported(&[]), fs::read_to_string(sample()).unwrap());
+        replica.does(&["verify", "--online"]);
+    }
+    let kept = huddinge.objects(&["outbox", "list"]);
+    assert!(kept.iter().all(|event| event["state"] == "rejected"));
+    let edit = kept.last().unwrap();
+    assert_eq!((&edit["kind"], &edit["changes"][0]["value"]["ore"]), (&"field_revised".into(), &100.into()));
+}
+
+#[test]
 fn a_table_with_other_line_ends_comes_back_byte_for_byte() {
     let town = Town::empty();
     let table = format!("\u{feff}{}", fs::read_to_string(sample()).unwrap().replace('\n', "\r\n"));

@@ -8,7 +8,7 @@ use super::naive::Naive;
 use super::town::{days_of_interest, folded};
 
 proptest! {
-    #![proptest_config(tries(32))]
+    #![proptest_config(tries(96))]
 
     #[test]
     fn every_answer_is_that_of_the_model_read_literally(steps in steps(), at in any::<prop::sample::Index>()) {

@@ -111,8 +111,35 @@ fn classes_are_those_of_equal_values(town: &Town) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A write without a date applies from the earlier of the days on which it was written and recorded, but not from before
+/// the kept writes that its author had seen; a resolution from the day of the latest side that it settles.
+fn undated_writes_apply_from_the_day_of_the_model(town: &Town) -> Result<(), TestCaseError> {
+    for (before, record) in town.log.iter().enumerate() {
+        let Entry::Accepted { body, facts } = &record.entry else { continue };
+        let earlier = Naive::new(&town.log[..before]);
+        let mut wanted = day_of(body.authored_at).min(facts.recorded_on);
+        for key in meant(body).into_iter().filter(|key| earlier.writes.contains_key(key)) {
+            let kept = earlier.kept(key, facts.recorded_on);
+            let seen = kept.iter().filter(|line| earlier.has_seen(body, line)).map(|line| line.date);
+            wanted =
+                wanted.max(seen.clone().filter(|date| *date <= facts.recorded_on).max().unwrap_or(wanted));
+            let resolved = matches!(body.change, Change::ConflictResolved { .. });
+            let ahead = seen.max().is_some_and(|date| date > facts.recorded_on);
+            prop_assert!(resolved || !ahead || body.effective_on.is_some(), "no date at {}", record.position);
+        }
+        if let Change::ConflictResolved { entity, field, settles, .. } = &body.change {
+            let settled =
+                earlier.writes[&(*entity, *field)].iter().filter(|line| settles.contains(&line.event));
+            wanted = settled.map(|line| line.date).max().unwrap();
+        }
+        let undated = body.effective_on.is_none() && !meant(body).is_empty();
+        prop_assert_eq!(facts.applies_on, undated.then_some(wanted), "at {}", record.position);
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(tries(48))]
+    #![proptest_config(tries(160))]
 
     #[test]
     fn nothing_is_lost_silently(steps in steps()) {
@@ -161,6 +188,11 @@ proptest! {
     #[test]
     fn a_class_holds_what_says_the_same(steps in steps()) {
         classes_are_those_of_equal_values(&history(&steps))?;
+    }
+
+    #[test]
+    fn undated_writes_apply_from_the_day_that_the_model_says(steps in steps()) {
+        undated_writes_apply_from_the_day_of_the_model(&history(&steps))?;
     }
 
     #[test]
