@@ -1,5 +1,6 @@
 //! The connection to a server: connecting, and telling apart "nothing there", "not ours" and "declined".
 
+use std::error::Error;
 use std::time::Duration;
 
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
@@ -29,6 +30,14 @@ impl Remote {
     /// # Errors
     /// The address is none, nothing answers there, or something else does.
     pub async fn connect(server: &str) -> Result<Self, ClientError> {
+        match Self::greet(server).await {
+            // A server that ends right now hangs up just as a stranger does. Only the stranger is there when asked again.
+            Err(ClientError::NotOurServer { .. }) => Self::greet(server).await,
+            answered => answered,
+        }
+    }
+
+    async fn greet(server: &str) -> Result<Self, ClientError> {
         let bad = || ClientError::BadAddress(server.to_owned());
         if !server.starts_with("http://") {
             return Err(bad());
@@ -39,17 +48,12 @@ impl Remote {
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(45))
             .keep_alive_timeout(Duration::from_secs(20));
-        let channel = endpoint.connect().await.map_err(|error| ClientError::NoAnswer {
-            server: server.to_owned(),
-            source: Some(Box::new(error)),
-        })?;
+        let no_answer = |source| ClientError::NoAnswer { server: server.to_owned(), source: Some(source) };
+        let channel = endpoint.connect().await.map_err(|error| no_answer(Box::new(error)))?;
         let remote = Self { server: server.to_owned(), channel };
         // Whoever takes connections and says nothing is as good as not there.
         let answer = tokio::time::timeout(CONNECT, remote.hello("")).await;
-        let answer = answer.map_err(|elapsed| ClientError::NoAnswer {
-            server: server.to_owned(),
-            source: Some(Box::new(elapsed)),
-        })?;
+        let answer = answer.map_err(|elapsed| no_answer(Box::new(elapsed)))?;
         answer.map_err(|error| remote.not_ours(error))?;
         Ok(remote)
     }
@@ -59,7 +63,7 @@ impl Remote {
         match error {
             ClientError::NoAnswer { source, .. } => ClientError::NotOurServer {
                 server: self.server.clone(),
-                what: source.map_or_else(|| "no answer".to_owned(), |source| source.to_string()),
+                what: source.map_or_else(|| "no answer".to_owned(), |source| root_cause(&*source)),
             },
             other => other,
         }
@@ -128,4 +132,13 @@ impl Remote {
             _ => ClientError::NoAnswer { server: self.server.clone(), source: Some(Box::new(status)) },
         }
     }
+}
+
+/// What is at the bottom of an error, in its own words.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }

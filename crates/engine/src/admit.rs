@@ -86,6 +86,8 @@ impl Working {
                 Ok(length) => length,
                 Err(refusal) => {
                     verdicts.push(Verdict::Refused(refusal));
+                    // Nothing after a refusal is applied.
+                    at = bundle.events.len();
                     break;
                 }
             };

@@ -149,6 +149,10 @@ pub fn unit_length(events: &[Result<CheckedEvent, Refusal>]) -> Result<usize, Re
     let Some(Ok(first)) = events.first() else { return Ok(1) };
     let Some(group) = first.body.group else { return Ok(1) };
     let size = usize::try_from(group.size).unwrap_or(usize::MAX);
+    // A member that was refused ends the list; its reason says more than that the rest is missing.
+    if let Some(Err(refusal)) = events.iter().take(size).find(|event| event.is_err()) {
+        return Err(refusal.clone());
+    }
     let members =
         events.get(..size).ok_or_else(|| Refusal::GroupIncomplete("members are missing".to_owned()))?;
     let mut bytes = 0;

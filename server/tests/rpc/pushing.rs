@@ -214,3 +214,22 @@ async fn a_creation_larger_than_one_commit_lands_whole() {
     assert!(again.answers.iter().all(|answer| matches!(answer.answer, Some(Answer::Duplicate(_)))));
     radslag_engine::ledger::Ledger::verify(running.engine().log().as_ref(), program).unwrap();
 }
+
+#[tokio::test]
+async fn half_a_group_is_refused_and_the_writer_goes_on() {
+    let (_running, mut client) = in_memory().await;
+    let mut town = Town::begin(&mut client).await;
+    let plain = town.device.clone();
+    let mut event = town.device.retitle(town.activity, "Lunchmöte");
+    let mut body = radslag_proto::convert::event::decode_body(&event.body).unwrap();
+    let id = radslag_core::id::GroupId::from_slice(&[5; 16]).unwrap();
+    body.group = Some(radslag_core::event::Group { id, index: 0, size: 2 });
+    event.body = radslag_proto::convert::event::encode_body(&body).unwrap();
+    let answer = client.push(town.device.sign(std::slice::from_ref(&event))).await;
+    assert_eq!(refused(&answer.answers[0]), Some("GROUP_INCOMPLETE"));
+    assert_eq!(answer.answers.len(), 1);
+    town.device = plain;
+    let whole = town.device.retitle(town.activity, "Middag");
+    let answer = client.push(town.device.sign(&[whole])).await;
+    assert!(accepted(&answer.answers[0]).is_some(), "{answer:?}");
+}
