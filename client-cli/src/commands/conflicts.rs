@@ -2,6 +2,7 @@
 
 use radslag_core::command::{self, Choice, To};
 use radslag_core::field::FieldKey;
+use radslag_core::id::Position;
 use radslag_core::register::Write;
 use radslag_core::view::{self, Conflict};
 use serde_json::{Value as Json, json};
@@ -28,7 +29,7 @@ pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     found.sort_by_key(|conflict| std::cmp::Reverse(conflict.weight));
     if ui.json() {
         for conflict in &found {
-            ui.object(&conflict_json(&ground, conflict))?;
+            ui.object(&conflict_json(&ground, conflict, replica.ledger.state.head()))?;
         }
         return Ok(());
     }
@@ -42,12 +43,12 @@ pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     Ok(())
 }
 
-fn conflict_json(ground: &Ground<'_>, conflict: &Conflict<'_>) -> Json {
+fn conflict_json(ground: &Ground<'_>, conflict: &Conflict<'_>, confirmed: Position) -> Json {
     let side = |side: &&Write| {
         let (org, member) = ground.author(side);
         json!({
             "event_id": side.event.to_string(), "org": org, "member": member,
-            "value": ground.json(conflict.field, Some(&side.content)), "position": side.position.get(),
+            "value": ground.json(conflict.field, Some(&side.content)), "position": (side.position <= confirmed).then(|| side.position.get()),
             "applies_on": side.date.to_string(), "authored_at": when::rfc3339(side.authored_at),
         })
     };

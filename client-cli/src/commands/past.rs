@@ -134,6 +134,8 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
         args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
     let only = only.transpose()?;
     let ui = place.ui;
+    let head = replica.ledger.state.head();
+    let confirmed = |position: Position| position <= head;
     let mut rows = Vec::new();
     for entity in in_order(&ground) {
         if only.is_some_and(|only| only != entity) {
@@ -145,8 +147,8 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
                 ui.object(&json!({
                     "entity_id": entity.to_string(), "title": ground.title(entity), "field": line.field.name(),
                     "value": ground.json(line.field, Some(&line.shown.content)), "org": org, "member": member,
-                    "event_id": line.shown.event.to_string(), "position": line.shown.position.get(),
-                    "recorded_at": when::rfc3339(line.shown.recorded_at), "in_conflict": line.in_conflict,
+                    "event_id": line.shown.event.to_string(), "position": confirmed(line.shown.position).then(|| line.shown.position.get()),
+                    "recorded_at": confirmed(line.shown.position).then(|| when::rfc3339(line.shown.recorded_at)), "in_conflict": line.in_conflict,
                     "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
                 }))?;
                 continue;
@@ -157,7 +159,11 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
                 ground.field(ui, line.field),
                 format!("{}{flag}", ground.text(ui, line.field, Some(&line.shown.content))),
                 format!("{org}, {member}"),
-                when::local(line.shown.recorded_at),
+                if confirmed(line.shown.position) {
+                    when::local(line.shown.recorded_at)
+                } else {
+                    ui.text("i kö", "queued").to_owned()
+                },
                 line.shown.event.short(),
             ]);
         }

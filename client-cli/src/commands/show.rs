@@ -2,7 +2,7 @@
 
 use radslag_client::replica::{Replica, View};
 use radslag_core::as_of;
-use radslag_core::id::EntityId;
+use radslag_core::id::{EntityId, Position};
 use radslag_core::parse::nfc_eq;
 use radslag_core::state::{EntityKind, State};
 use radslag_core::time::CivilDate;
@@ -23,6 +23,8 @@ pub struct Point {
     pub state: State,
     /// The day that is read.
     pub day: CivilDate,
+    /// The last confirmed record that is read; queued changes have no position yet.
+    pub position: Position,
 }
 
 /// Reads the programme at `as_of`, or the view where none is given.
@@ -32,7 +34,7 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
         return Err(radslag_client::ClientError::Empty.into());
     }
     let Some(text) = as_of else {
-        return Ok(Point { state: view.state.clone(), day: view.day() });
+        return Ok(Point { state: view.state.clone(), day: view.day(), position: head });
     };
     let recorded = when::parse(text, replica.clock.now())?;
     if let as_of::Recorded::Position(asked) = recorded
@@ -51,7 +53,7 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
             format!("radslag show --as-of {began}"),
         ));
     };
-    Ok(Point { state, day })
+    Ok(Point { position: state.head(), state, day })
 }
 
 /// `show`.
@@ -75,7 +77,11 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
         (true, true) => rows_json(place.ui, &program, area),
         (true, false) => place.ui.object(&summary_json(&point, &program)),
         (false, true) => rows(place.ui, &ground, &program, area),
-        (false, false) => tree(place.ui, &ground, &program, area),
+        (false, false) => {
+            let queued = replica.outbox.len();
+            let queued = if args.as_of.is_none() { queued } else { 0 };
+            tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))
+        }
     }
 }
 
@@ -104,7 +110,7 @@ fn summary_json(point: &Point, program: &ProgramView) -> Json {
     json!({
         "program_id": point.state.program_id().to_string(),
         "title": program.title,
-        "position": point.state.head().get(),
+        "position": point.position.get(),
         "effective_on": point.day.to_string(),
         "headings": headings, "subgoals": subgoals, "activities": activities,
         "cost": {
@@ -184,14 +190,25 @@ fn flags(ui: Ui, _ground: &Ground<'_>, activity: &ActivityView) -> String {
     if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) }
 }
 
-fn tree(ui: Ui, ground: &Ground<'_>, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+/// Where in the log the programme is read, and how much of it is only queued.
+fn standing(ui: Ui, point: &Point, queued: usize) -> String {
+    let at = format!("position {}, {}", point.position, when::local(point.state.recorded_at()));
+    match (ui.lang, queued) {
+        (_, 0) => at,
+        (Lang::Sv, queued) => format!("position {} och {queued} i kö", point.position),
+        (Lang::En, queued) => format!("position {} and {queued} queued", point.position),
+    }
+}
+
+fn tree(
+    ui: Ui,
+    ground: &Ground<'_>,
+    program: &ProgramView,
+    only: Option<EntityId>,
+    standing: &str,
+) -> Result<(), CliError> {
     ui.line(&program.title)?;
-    ui.line(&format!(
-        "{} {}, {}",
-        ui.text("position", "position"),
-        ground.state.head(),
-        when::local(ground.state.recorded_at())
-    ))?;
+    ui.line(standing)?;
     let retired =
         |standing| if standing == Standing::Retired { ui.text("  [utgått]", "  [retired]") } else { "" };
     for area in program.areas.iter().filter(|area| only.is_none_or(|only| only == area.id)) {

@@ -277,7 +277,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     let ui = place.ui;
     if ui.json() {
         return ui.object(&json!({
-            "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.state.head().get(),
+            "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.position.get(),
             "effective_on": point.day.to_string(),
         }));
     }
@@ -285,7 +285,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         "{}: {} byte, position {}, {}",
         args.to.display(),
         bytes.len(),
-        point.state.head(),
+        point.position,
         point.day
     ))
 }
