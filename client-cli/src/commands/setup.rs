@@ -55,9 +55,13 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
     let events = replica.outbox.len();
     replica.close()?;
     if let Err(error) = begun {
-        // Nothing was recorded: a folder without a programme would only be in the way.
-        if position == 0 {
+        // Nothing was recorded: a folder without a programme would only be in the way. But a server that went away in the
+        // middle may have begun the programme, and then this is the only key to it.
+        let unclear = matches!(error, CliError::Client(ClientError::NoAnswer { .. }));
+        if position == 0 && !unclear {
             discard(&dir);
+        } else {
+            ui.say(&format!("{}: {}", ui.text("kvar i", "kept in"), dir.display()));
         }
         return Err(error);
     }
