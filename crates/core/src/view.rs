@@ -5,7 +5,7 @@
 use crate::digest::Digest;
 use crate::event::{PartyKind, Source};
 use crate::field::FieldKey;
-use crate::id::{EntityId, EventId};
+use crate::id::EntityId;
 use crate::parse::cost::Cost;
 use crate::parse::responsible::{names_exactly, render_responsible};
 use crate::register::{Content, Write, conflict_id};
@@ -454,9 +454,4 @@ pub fn swedish_key(text: &str) -> Vec<u32> {
             other => u32::from(other),
         })
         .collect()
-}
-
-/// The event behind what a field shows, for answers that name it.
-pub fn shown_event(state: &State, entity: EntityId, field: FieldKey, day: CivilDate) -> Option<EventId> {
-    state.shown(entity, field, day).map(|write| write.event)
 }

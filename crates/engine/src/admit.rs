@@ -64,7 +64,7 @@ impl Working {
         self.overlay = MemoryPast::default();
     }
 
-    /// Takes the events of a bundle from `start` on, up to about `most_bytes`, and never through a group. Returns the
+    /// Takes the events of a bundle from `start` on, at most `most_bytes` or one unit, and never through a group. Returns the
     /// verdicts and how far it came; the push ends early where an event is refused.
     ///
     /// # Errors
@@ -92,10 +92,14 @@ impl Working {
                 }
             };
             let unit = &bundle.events[at..at + length];
+            let unit_bytes: usize = unit.iter().flatten().map(CheckedEvent::size).sum();
+            if bytes > 0 && bytes + unit_bytes > most_bytes {
+                break;
+            }
             let events: Result<Vec<&CheckedEvent>, &Refusal> = unit.iter().map(Result::as_ref).collect();
             let decided = match events {
                 Ok(events) => {
-                    bytes += events.iter().map(|event| event.size()).sum::<usize>();
+                    bytes += unit_bytes;
                     self.unit(ground, bundle, &events, at, &mut landed)?
                 }
                 Err(refusal) => vec![Verdict::Refused(refusal.clone())],

@@ -109,7 +109,11 @@ impl Writer {
         let mut verdicts = Vec::new();
         let mut at = 0;
         while at < bundle.events.len() {
-            if self.pending_bytes() >= COMMIT_BYTES {
+            // What is admitted next must fit beside what is pending: a commit over the store's limit would end all writing.
+            let rest: usize =
+                bundle.events[at..].iter().flatten().map(crate::check::CheckedEvent::size).sum();
+            let pending = self.pending_bytes();
+            if pending > 0 && pending + rest.min(COMMIT_BYTES) > COMMIT_BYTES {
                 self.commit()?;
             }
             // The first part of a creation has been published by the time the second is judged.
