@@ -68,6 +68,13 @@ impl Replica {
         Ok(Exchange::new(goal, self.settings.device, cursor, self.held()?, rows))
     }
 
+    /// Tells an exchange of what was queued since it began.
+    fn tell_of_new_rows(&self, exchange: &mut Exchange) {
+        for event in self.outbox.iter().skip(exchange.waiting()) {
+            exchange.queued(row(event));
+        }
+    }
+
     /// SHA-256 of the last record as it is stored.
     fn held(&self) -> Result<Option<Digest>, ClientError> {
         let position = self.ledger.state.head();
@@ -115,6 +122,7 @@ impl Replica {
             frames.push((record, frame.values, read));
         }
         let seen: Vec<Seen> = frames.iter().map(|(record, _, read)| seen(record, read)).collect();
+        self.tell_of_new_rows(exchange);
         let effects = exchange.receive(Tell::Records(&seen)).map_err(|alarm| alarmed(&alarm))?;
         let Effects { take, settled, forked, .. } = effects;
         frames.drain(..take.start.min(frames.len()));

@@ -227,12 +227,19 @@ impl Working {
 
     /// The receipt of an event that landed before: the same body under the same id.
     fn earlier(&self, ground: &Ground<'_>, event: &CheckedEvent) -> Result<Option<Verdict>, LedgerError> {
-        let Some(first) = self.position_of(ground, event.body.event_id) else { return Ok(None) };
         if broken::is(Variant::ForgottenOutcomes) {
             return Ok(None);
         }
-        let reused = self.ledger.reused.get(&event.hash).or_else(|| ground.published.reused.get(&event.hash));
-        for position in [Some(first), reused.copied()].into_iter().flatten() {
+        // What is pending may have taken the id in vain: the one that landed first stands in the published index.
+        let id = event.body.event_id;
+        let reused = |ledger: &Ledger| ledger.reused.get(&event.hash).copied();
+        let candidates = [
+            ground.published.position_of(id),
+            self.ledger.position_of(id),
+            reused(&self.ledger),
+            reused(ground.published),
+        ];
+        for position in candidates.into_iter().flatten() {
             let pending = self.pending.iter().find(|(record, _)| record.position == position);
             let (record, leaf) = match pending {
                 Some((record, leaf)) => (record.clone(), *leaf),

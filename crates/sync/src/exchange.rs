@@ -227,6 +227,8 @@ pub struct Exchange {
     stage: Stage,
     // Whether the stream has still to show the record held.
     fresh: bool,
+    // Nothing more is handed in.
+    stopped: bool,
 }
 
 impl Exchange {
@@ -238,7 +240,27 @@ impl Exchange {
         held: Option<Digest>,
         rows: Vec<Row>,
     ) -> Self {
-        Self { goal, device, cursor, held, rows, answered: Vec::new(), stage: Stage::Behind, fresh: true }
+        Self {
+            goal,
+            device,
+            cursor,
+            held,
+            rows,
+            answered: Vec::new(),
+            stage: Stage::Behind,
+            fresh: true,
+            stopped: false,
+        }
+    }
+
+    /// How many rows it knows of: the first ones of the outbox.
+    pub const fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// A row was queued meanwhile, after all others.
+    pub fn queued(&mut self, row: Row) {
+        self.rows.push(row);
     }
 
     /// What to ask now; nothing when the exchange is over.
@@ -339,7 +361,7 @@ impl Exchange {
             });
         }
         self.cursor = head;
-        let over = self.goal == Goal::Pull || self.rows.is_empty();
+        let over = self.goal == Goal::Pull || self.stopped || self.rows.is_empty();
         self.stage = if over { Stage::Done } else { Stage::Level };
         Ok(Effects::default())
     }
@@ -379,9 +401,7 @@ impl Exchange {
             let look = self.goal == Goal::Both && !self.answered.is_empty();
             self.stage = if look { Stage::Behind } else { Stage::Done };
             self.fresh = true;
-            if waits {
-                self.rows.truncate(self.answered.len());
-            }
+            self.stopped |= waits;
         }
         Ok(effects)
     }
@@ -653,6 +673,15 @@ mod tests {
         exchange.receive(Tell::Records(&[seen(1, 1, 1)])).unwrap();
         exchange.receive(Tell::CaughtUp(at(1))).unwrap();
         assert_eq!(exchange.generate(), None);
+    }
+
+    #[test]
+    fn a_row_that_is_queued_meanwhile_is_no_stranger() {
+        let mut exchange = Exchange::new(Goal::Both, device(1), at(0), None, vec![row(1)]);
+        assert_eq!(exchange.waiting(), 1);
+        exchange.queued(row(2));
+        let effects = exchange.receive(Tell::Records(&[seen(1, 1, 1), seen(2, 1, 2)])).unwrap();
+        assert_eq!((effects.forked, effects.settled.len()), (None, 2));
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn sweep(asked: &Asked) -> ExitCode {
     for failure in &failures {
         println!("\n{failure}");
     }
-    println!("{} runs broke a law; keep the seeds in tests/fixtures/sim/seeds.txt", failures.len());
+    println!("{} runs broke a law", failures.len());
     ExitCode::FAILURE
 }
 

@@ -89,10 +89,12 @@ pub fn bundle(
     Some(encode_bundle(settings.program, device, signature.bytes(), events))
 }
 
-/// A copied disk whose client goes on after it was told: everything after its first waiting event.
-pub fn goes_on(copy: &Member) -> Option<api::Bundle> {
+/// A copied disk whose client goes on with the number that the server expects next, whatever stands before it.
+pub fn goes_on(copy: &Member, published: &Ledger) -> Option<api::Bundle> {
     let replica = &copy.replica;
-    (copy.forked && replica.outbox.len() > 1).then(|| replica.bundle(1..replica.outbox.len()).ok())?
+    let next = published.fences.of(replica.settings.device).last_seq().next();
+    let from = replica.outbox.iter().position(|row| row.body.device_seq == next)?;
+    replica.bundle(from..replica.outbox.len()).ok()
 }
 
 fn draft(activity: EntityId, pick: u16) -> Draft {

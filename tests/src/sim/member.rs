@@ -99,8 +99,17 @@ impl Member {
         ids: Arc<SimIds>,
     ) -> Result<Self, String> {
         let replica = open(&disk, &clock, settings, seed, &ids)?;
-        let mut member =
-            Self { disk, clock, seed, replica, talk: None, form: None, confirmed: vec![], forked: false, ids };
+        let mut member = Self {
+            disk,
+            clock,
+            seed,
+            replica,
+            talk: None,
+            form: None,
+            confirmed: vec![],
+            forked: false,
+            ids,
+        };
         member.look()?;
         Ok(member)
     }
@@ -229,7 +238,8 @@ impl Member {
     }
 
     fn change(&self, state: &State, (entity, field): (EntityId, FieldKey), value: u8) -> Option<Draft> {
-        const TEXTS: [&str; 5] = ["Seminarium", "Seminarium i mars", "Möte med näringslivet", "Löpande", "v. 12"];
+        const TEXTS: [&str; 5] =
+            ["Seminarium", "Seminarium i mars", "Möte med näringslivet", "Löpande", "v. 12"];
         const COSTS: [&str; 4] = ["1000 kr", "2 000 kr", "1 000 kr", "15 tkr"];
         let nth = usize::from(value);
         let parties = of_kind(state, EntityKind::Party);

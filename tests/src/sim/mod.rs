@@ -12,6 +12,8 @@ pub mod net;
 pub mod plan;
 pub mod server;
 pub mod store;
+#[cfg(all(test, feature = "broken"))]
+mod variants;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,7 +71,9 @@ impl std::fmt::Display for Failure {
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {:>3}  {step:?}", number + 1)?;
         }
-        Ok(())
+        let plan = Plan { seed: self.seed, replicas: self.replicas, steps: self.steps.clone() };
+        let kept = serde_json::to_string(&plan).map_err(|_| std::fmt::Error)?;
+        writeln!(f, "to keep it for ever, add this line to tests/fixtures/sim/plans.jsonl:\n{kept}")
     }
 }
 
@@ -94,6 +98,15 @@ pub fn run_and_shrink(seed: u64, replicas: usize) -> Result<Report, Failure> {
     })
 }
 
+/// Carries out a plan that was kept.
+///
+/// # Errors
+/// A law was broken.
+pub fn replay(plan: &Plan) -> Result<Report, Failure> {
+    let failed = |what| Failure { seed: plan.seed, replicas: plan.replicas, what, steps: plan.steps.clone() };
+    carry_out(plan).map_err(failed)
+}
+
 /// Carries a plan out and checks the laws. A panic of the code under test is a broken law too.
 fn carry_out(plan: &Plan) -> Result<Report, String> {
     let run = || {
@@ -109,4 +122,39 @@ fn carry_out(plan: &Plan) -> Result<Report, String> {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("panic: {}", text.unwrap_or_default()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_laws_hold_in_a_fixed_set_of_runs() {
+        let mut total = Report::default();
+        for (first, count, replicas) in [(1, 20, 3), (1001, 15, 5), (2001, 10, 8)] {
+            for seed in first..first + count {
+                total.add(&run_and_shrink(seed, replicas).unwrap_or_else(|failure| panic!("{failure}")));
+            }
+        }
+        // A run in which nothing happens breaks no law.
+        assert!(total.authored > 500, "{total:?}");
+        assert!(total.rejected > 20 && total.conflicts > 50, "{total:?}");
+        assert!(total.faults > 50 && total.crashes > 50, "{total:?}");
+    }
+
+    #[test]
+    fn what_failed_once_is_run_for_ever() {
+        let plans = include_str!("../../fixtures/sim/plans.jsonl");
+        for (number, line) in plans.lines().enumerate() {
+            let plan: Plan =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("line {}: {error}", number + 1));
+            replay(&plan).unwrap_or_else(|failure| panic!("line {}: {failure}", number + 1));
+        }
+        assert!(plans.lines().count() > 1);
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_run_every_time() {
+        assert_eq!(run(5, 4).unwrap(), run(5, 4).unwrap());
+    }
 }

@@ -3,11 +3,13 @@
 //! Numbers in a step are taken modulo what there is when its turn comes, so that a plan keeps its meaning when steps are
 //! taken out of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::dice::Dice;
 use super::store::Crash;
 
 /// What is done to which field, and with what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
     /// Which entity and field.
     pub what: u16,
@@ -20,7 +22,7 @@ pub struct Touch {
 }
 
 /// One thing that happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Time passes, in milliseconds.
     Wait(u32),
@@ -52,12 +54,14 @@ pub enum Step {
     CopyDisk(u8),
     /// A waiting event of a member is damaged in memory before it was ever sent.
     Damage(u8),
+    /// A copied disk goes on with the number that the server expects, whatever stands before it.
+    GoOn,
     /// Somebody misbehaves.
     Malice(u8, u16),
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Where ids and salts come from.
     pub seed: u64,
@@ -99,7 +103,8 @@ fn touch(dice: &mut Dice) -> Touch {
 }
 
 fn step(dice: &mut Dice, replicas: usize) -> Step {
-    let who = u8::try_from(dice.below(replicas.max(1))).expect("fewer than 256 replicas");
+    // Two more than there are at first: copied disks are used too.
+    let who = u8::try_from(dice.below(replicas + 2)).expect("fewer than 256 replicas");
     match dice.below(1000) {
         0..40 => Step::Wait(u32::try_from(dice.below(40_000_000)).expect("it fits")),
         40..230 => Step::Edit(who, touch(dice), if dice.chance(12) { 2 + byte(dice) % 3 } else { 1 }),
@@ -118,8 +123,9 @@ fn step(dice: &mut Dice, replicas: usize) -> Step {
             let days = DAYS[dice.below(DAYS.len())];
             Step::SetClock(dice.chance(60).then_some(who), days)
         }
-        970..974 => Step::CopyDisk(who),
-        974..980 => Step::Damage(who),
+        970..976 => Step::CopyDisk(who),
+        976..981 => Step::Damage(who),
+        981..986 => Step::GoOn,
         _ => Step::Malice(byte(dice), short(dice)),
     }
 }

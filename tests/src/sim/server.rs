@@ -75,27 +75,25 @@ impl Server {
         self.engine.programme(self.program).ok()
     }
 
-    /// Takes a bundle: queues it, or answers at once when nothing in it is authentic.
-    ///
-    /// # Errors
-    /// The call fails as a whole.
-    pub fn push(
-        &mut self,
-        from: usize,
-        call: Call,
-        bundle: api::Bundle,
-    ) -> Result<Option<Vec<api::Answer>>, ()> {
-        let bundle = decode_bundle(Some(bundle)).map_err(|_| ())?;
-        let events =
+    /// Takes a bundle: queues it, or says at once what became of the call.
+    pub fn push(&mut self, from: usize, call: Call, bundle: api::Bundle) -> Option<Answered> {
+        let Ok(bundle) = decode_bundle(Some(bundle)) else { return Some(Answered::Failed(from, call)) };
+        let events: Vec<_> =
             bundle.events.iter().map(|e| decode_body(&e.body_bytes).ok().map(|body| body.event_id)).collect();
         let programme = self.programme();
         let enrolled = programme.as_ref().and_then(|p| p.published().key_of(bundle.device));
         match check_bundle(bundle, enrolled) {
-            Err(refusal) => Ok(Some(encode(&events, &[Verdict::Refused(refusal)]))),
+            // Nothing in it is authentic.
+            Err(refusal) => {
+                let answers = encode(&events, &[Verdict::Refused(refusal)]);
+                Some(Answered::Answers(from, call, answers))
+            }
             Ok(checked) => {
-                let reply = self.engine.enqueue(checked, programme).map_err(|_| ())?;
+                let Ok(reply) = self.engine.enqueue(checked, programme) else {
+                    return Some(Answered::Failed(from, call));
+                };
                 self.waiting.push(Waiting { from, call, events, reply });
-                Ok(None)
+                None
             }
         }
     }
@@ -134,11 +132,7 @@ impl Server {
                     record: Some(frame.record),
                     values: encode_values(&frame.values),
                 });
-                Some(Frame::Events(api::Events {
-                    records: records.collect(),
-                    bundles: batch.bundles,
-                    ..api::Events::default()
-                }))
+                Some(Frame::Events(api::Events { records: records.collect(), bundles: batch.bundles }))
             }
             Step::CaughtUp => {
                 feed.told();
@@ -152,7 +146,7 @@ impl Server {
     }
 }
 
-fn encode(events: &Vec<Option<EventId>>, verdicts: &[Verdict]) -> Vec<api::Answer> {
+fn encode(events: &[Option<EventId>], verdicts: &[Verdict]) -> Vec<api::Answer> {
     events.iter().zip(verdicts).map(|(event, verdict)| encode_answer(*event, verdict)).collect()
 }
 

@@ -6,9 +6,10 @@ use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
 use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKind};
 use radslag_proto::log::v1;
+use serde::{Deserialize, Serialize};
 
 /// When a machine goes down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Crash {
     /// Between two things.
     Now,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use prost::Message as _;
 use radslag_client::author::Act;
 use radslag_client::clock::IdSource as _;
 use radslag_client::error::ClientError;
@@ -15,11 +16,10 @@ use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Base, Change, PartyKind};
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, Position, ProgramId};
 use radslag_core::verdict::Verdict;
-use prost::Message as _;
-use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange};
-use radslag_proto::convert::bundle::encode_event;
+use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange, RowKey, RowKind};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
+use radslag_proto::convert::bundle::encode_event;
 use radslag_proto::convert::event::encode_body;
 use radslag_proto::convert::verdict::decode_answer;
 use radslag_sync::exchange::{Ask, Feed, Goal, Tell};
@@ -100,7 +100,8 @@ impl World {
         let server = Server::start(disk, SimClock::new(&time), genesis.program, LOG_KEY);
         let open = |(log, settings, key): &(MemoryLog, Settings, [u8; 32])| {
             let disk = Arc::new(Disk::with(log.copy()));
-            Member::open(disk, SimClock::new(&time), settings, *key, Arc::clone(&ids)).expect("it can be opened")
+            Member::open(disk, SimClock::new(&time), settings, *key, Arc::clone(&ids))
+                .expect("it can be opened")
         };
         let mut members: Vec<Member> = genesis.members.iter().map(open).collect();
         let mallory = members.pop().expect("the last member is Mallory");
@@ -198,6 +199,10 @@ impl World {
                 self.damage(who(member));
                 Ok(())
             }
+            Step::GoOn => {
+                self.go_on();
+                Ok(())
+            }
             Step::Malice(way, pick) => {
                 self.malice(*way, *pick);
                 Ok(())
@@ -251,6 +256,9 @@ impl World {
     fn ask(&mut self, who: usize) -> Result<(), String> {
         self.calls += 1;
         let call = self.calls;
+        if broken::is(Variant::BaseRestamped) {
+            self.restamp(who)?;
+        }
         let member = &mut self.members[who];
         let Some(talk) = &mut member.talk else { return Ok(()) };
         talk.call = call;
@@ -263,10 +271,8 @@ impl World {
                 member.talk = None;
             }
             Some(Ask::Push { rows }) => {
-                if broken::is(Variant::BaseRestamped) {
-                    restamp(member, &self.book);
-                }
-                let bundle = member.replica.bundle(rows.clone()).map_err(|error| format!("bundle: {error}"))?;
+                let bundle =
+                    member.replica.bundle(rows.clone()).map_err(|error| format!("bundle: {error}"))?;
                 for row in &member.replica.outbox[rows] {
                     if let Some(authored) = self.book.get_mut(&row.body.event_id) {
                         authored.sent.get_or_insert(self.tick);
@@ -282,19 +288,26 @@ impl World {
         Ok(())
     }
 
+    /// What a client would do that gave its events their base only when it pushes them.
+    fn restamp(&mut self, who: usize) -> Result<(), String> {
+        let member = &mut self.members[who];
+        let pushes = member.talk.as_ref().and_then(|talk| talk.exchange.generate());
+        if matches!(pushes, Some(Ask::Push { .. })) && restamp(member, &self.book) {
+            let exchange = member.replica.begin(Goal::Both).map_err(|error| format!("begin: {error}"))?;
+            member.talk = member.talk.take().map(|talk| Talk { exchange, ..talk });
+        }
+        Ok(())
+    }
+
     fn deliver(&mut self, index: usize) -> Result<(), String> {
         if index >= self.flights.len() {
             return Ok(());
         }
         match self.flights.remove(index) {
-            Flight::Push { from, call, bundle } => match self.server.push(from, call, bundle) {
-                Ok(Some(answers)) => {
-                    self.flights.push(Flight::Answers { to: from, call, answers });
-                    Ok(())
-                }
-                Ok(None) => Ok(()),
-                Err(()) => self.hear_nothing(from, call, false),
-            },
+            Flight::Push { from, call, bundle } => {
+                let answered = self.server.push(from, call, bundle);
+                answered.map_or(Ok(()), |answered| self.send_back(answered))
+            }
             Flight::Follow { from, call, after } => {
                 let feed = Feed::new(after.position, true);
                 self.flights.push(Flight::Stream { to: from, call, feed });
@@ -338,9 +351,7 @@ impl World {
         let member = &mut self.members[who];
         let Some(mut talk) = member.talk.take() else { return Ok(()) };
         let taken = match frame {
-            Frame::Events(events) => {
-                member.replica.take_events(&mut talk.exchange, events, &mut talk.tally)
-            }
+            Frame::Events(events) => member.replica.take_events(&mut talk.exchange, events, &mut talk.tally),
             Frame::CaughtUp(caught_up) => member.replica.take_caught_up(&mut talk.exchange, &caught_up),
             Frame::Heartbeat(_) | Frame::MustRefetch(_) => Ok(()),
         };
@@ -431,14 +442,19 @@ impl World {
     fn turn(&mut self) -> Result<(), String> {
         let (answered, down) = self.server.turn();
         for answered in answered {
-            match answered {
-                Answered::Answers(to, call, answers) => {
-                    self.flights.push(Flight::Answers { to, call, answers });
-                }
-                Answered::Failed(to, call) => self.hear_nothing(to, call, false)?,
-            }
+            self.send_back(answered)?;
         }
         if down { self.restart_server() } else { Ok(()) }
+    }
+
+    fn send_back(&mut self, answered: Answered) -> Result<(), String> {
+        match answered {
+            Answered::Answers(to, call, answers) => {
+                self.flights.push(Flight::Answers { to, call, answers });
+                Ok(())
+            }
+            Answered::Failed(to, call) => self.hear_nothing(to, call, false),
+        }
     }
 
     fn restart_server(&mut self) -> Result<(), String> {
@@ -475,18 +491,20 @@ impl World {
 
     fn malice(&mut self, way: u8, pick: u16) {
         let Some(programme) = self.server.programme() else { return };
-        let victim = usize::from(pick) % self.members.len();
-        let published = programme.published();
-        let bundle = if way.is_multiple_of(9) {
-            self.members.iter().find_map(mallory::goes_on)
-        } else {
-            let victim = &self.members[victim];
-            mallory::bundle(way, pick, &self.mallory, &published, &self.ids, victim)
-        };
-        drop(published);
-        if let Some(bundle) = bundle {
-            self.flights.push(Flight::Push { from: usize::MAX, call: 0, bundle });
-        }
+        let victim = &self.members[usize::from(pick) % self.members.len()];
+        let bundle = mallory::bundle(way, pick, &self.mallory, &programme.published(), &self.ids, victim);
+        self.nobody_waits_for(bundle);
+    }
+
+    fn go_on(&mut self) {
+        let Some(programme) = self.server.programme() else { return };
+        let mut copies = self.members.iter().skip(self.began);
+        let bundle = copies.find_map(|copy| mallory::goes_on(copy, &programme.published()));
+        self.nobody_waits_for(bundle);
+    }
+
+    fn nobody_waits_for(&mut self, bundle: Option<api::Bundle>) {
+        self.flights.extend(bundle.map(|bundle| Flight::Push { from: usize::MAX, call: 0, bundle }));
     }
 
     /// The network heals, late messages arrive, and everybody syncs until nothing is left to do.
@@ -542,9 +560,12 @@ impl World {
     }
 }
 
-/// What a client would do that gave its events their base only when it pushes them.
-fn restamp(member: &mut Member, book: &BTreeMap<EventId, Authored>) {
+/// Gives the events that were never sent the base of this moment; says whether that changed any.
+fn restamp(member: &mut Member, book: &BTreeMap<EventId, Authored>) -> bool {
     let base = member.replica.base();
+    let mut changed = false;
+    let mut rows = Vec::new();
+    let program = member.replica.settings.program;
     let mut prev: Option<Digest> = None;
     for row in &mut member.replica.outbox {
         let sent = book.get(&row.body.event_id).is_some_and(|authored| authored.sent.is_some());
@@ -552,10 +573,17 @@ fn restamp(member: &mut Member, book: &BTreeMap<EventId, Authored>) {
             row.body.base = Base { seq: row.body.base.seq, ..base };
             row.body.prev = prev.unwrap_or(row.body.prev);
             row.bytes = encode_body(&row.body).expect("what was read can be written");
+            changed |= row.hash != Digest::of(&row.bytes);
+            let written = encode_event(row.bytes.clone(), &row.values).encode_to_vec();
+            let key = RowKey { program, kind: RowKind::Outbox, number: row.body.device_seq.get() };
+            rows.push(RowChange::Put(key, written));
             row.hash = Digest::of(&row.bytes);
         }
         prev = Some(row.hash);
     }
+    let commit = Commit { appends: Vec::new(), rows };
+    member.disk.log().commit(commit).expect("a disk in memory can be written");
+    changed
 }
 
 /// Lets a world begin: the programme, then one device after another, over a network without faults.
@@ -635,7 +663,9 @@ impl World {
         queue(member, drafts)?;
         let rows = member.replica.outbox.len();
         let bundle = member.replica.bundle(0..rows).map_err(|error| format!("genesis: {error}"))?;
-        self.server.push(0, 0, bundle).map_err(|()| "genesis: the push failed")?;
+        if self.server.push(0, 0, bundle).is_some() {
+            return Err("genesis: the push failed".to_owned());
+        }
         let (answered, _) = self.server.turn();
         let Some(Answered::Answers(_, _, answers)) = answered.first() else {
             return Err("genesis: no answer".to_owned());
@@ -677,7 +707,8 @@ fn programme(ids: &SimIds) -> Vec<Draft> {
     let id = || EntityId::new(ids.random_id());
     let (area, source) = (id(), None);
     let mut drafts = vec![
-        Draft::new(Change::AreaAdded { area, order_key: "h".to_owned(), source }).with_text(Slot::TITLE, "Område"),
+        Draft::new(Change::AreaAdded { area, order_key: "h".to_owned(), source })
+            .with_text(Slot::TITLE, "Område"),
     ];
     let subgoals = [id(), id()];
     for (subgoal, key) in subgoals.into_iter().zip(["h", "n"]) {
@@ -685,8 +716,12 @@ fn programme(ids: &SimIds) -> Vec<Draft> {
         drafts.push(Draft::new(added).with_text(Slot::TITLE, "Delmål"));
     }
     for name in ["Haninge", "Huddinge", "Södertälje"] {
-        let added =
-            Change::PartyAdded { party: id(), kind: PartyKind::Municipality, organisation: None, source: None };
+        let added = Change::PartyAdded {
+            party: id(),
+            kind: PartyKind::Municipality,
+            organisation: None,
+            source: None,
+        };
         drafts.push(Draft::new(added).with_text(Slot::NAME, name));
     }
     for (title, key) in [("Möte", "h"), ("Resa", "n"), ("Utredning", "t")] {
