@@ -6,6 +6,7 @@ mod e2e {
     mod crashes;
     mod editing;
     mod main_job;
+    mod outbox;
     mod refusals;
     mod servers;
     mod tables;

@@ -6,7 +6,7 @@ use radslag_client::replica::Replica;
 use radslag_core::view;
 use serde_json::json;
 
-use super::Place;
+use super::{Place, outbox};
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 use crate::when;
@@ -19,8 +19,9 @@ async fn connect(replica: &Replica) -> Result<Remote, CliError> {
 pub async fn pull(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
+    let aside = last_aside(&replica)?;
     let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
-    report(place.ui, &replica, pulled, None)?;
+    report(place.ui, &replica, aside, pulled, None)?;
     Ok(replica.close()?)
 }
 
@@ -28,10 +29,11 @@ pub async fn pull(place: &Place) -> Result<(), CliError> {
 pub async fn push(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
+    let aside = last_aside(&replica)?;
     // Nothing is handed in on top of a log that is not the one verified here.
     let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
     let pushed = replica.push(&remote).await?;
-    report(place.ui, &replica, pulled, Some(&pushed))?;
+    report(place.ui, &replica, aside, pulled, Some(&pushed))?;
     replica.close()?;
     refused(&pushed)
 }
@@ -40,8 +42,12 @@ pub async fn push(place: &Place) -> Result<(), CliError> {
 pub async fn sync(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
-    let (pulled, pushed) = both_ways(place.ui, &mut replica, &remote).await?;
-    report(place.ui, &replica, pulled, Some(&pushed))?;
+    let aside = last_aside(&replica)?;
+    let (pulled, mut pushed) = both_ways(place.ui, &mut replica, &remote).await?;
+    // What was rejected has been seen in the log by now, and is told from there.
+    pushed.rejected.clear();
+    pushed.rejected_events = 0;
+    report(place.ui, &replica, aside, pulled, Some(&pushed))?;
     replica.close()?;
     refused(&pushed)
 }
@@ -64,25 +70,37 @@ pub async fn both_ways(
     Ok((pulled, pushed))
 }
 
-fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>) -> Result<(), CliError> {
+/// The last row of the quarantine.
+fn last_aside(replica: &Replica) -> Result<u64, CliError> {
+    Ok(replica.quarantine()?.last().map_or(0, |(number, _)| *number))
+}
+
+fn report(
+    ui: Ui,
+    replica: &Replica,
+    aside: u64,
+    pulled: Pulled,
+    pushed: Option<&PushReport>,
+) -> Result<(), CliError> {
     let position = replica.ledger.state.head().get();
     let conflicts = view::conflicts(&replica.ledger.state).len();
+    // Those whose records were seen, and those that a push was answered with.
+    let rejected = pulled.rejected + pushed.map_or(0, |pushed| pushed.rejected_events);
     if ui.json() {
         return ui.object(&json!({
-            "position": position, "new": pulled.records, "confirmed": pulled.confirmed, "rejected": pulled.rejected,
-            "outbox": replica.outbox.len(), "conflicts": conflicts,
+            "position": position, "new": pulled.records, "confirmed": pulled.confirmed, "rejected": rejected,
+            "outbox": replica.outbox.len(), "conflicts": conflicts, "quarantine": replica.quarantine()?.len(),
             "pushed": pushed.map(|pushed| pushed.accepted), "refused": pushed.and_then(|pushed| pushed.refused.clone()),
         }));
     }
     let sent = pushed.map_or(0, |pushed| pushed.accepted);
-    let rejections = pushed.map_or(&[][..], |pushed| &pushed.rejected);
-    for rejected in rejections {
-        ui.line(&format!(
-            "{}: {rejected}",
-            ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")
-        ))?;
+    for line in outbox::set_aside(ui, replica, aside)? {
+        ui.line(&line)?;
     }
-    ui.line(&match ui.lang {
+    for line in pushed.map_or(&[][..], |pushed| &pushed.rejected) {
+        ui.line(&format!("{}: {line}", ui.text("avvisad", "rejected")))?;
+    }
+    let mut summary = match ui.lang {
         Lang::Sv => format!(
             "position {position}: {} nya händelser, {sent} skickade, {} i kö, {conflicts} konflikter",
             pulled.records,
@@ -93,7 +111,22 @@ fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>
             pulled.records,
             replica.outbox.len()
         ),
-    })?;
+    };
+    if rejected > 0 {
+        summary.push_str(&format!(", {rejected} {}", ui.text("avvisade", "rejected")));
+    }
+    ui.line(&summary)?;
+    if rejected > 0 && pulled.rejected == rejected {
+        ui.say(ui.text(
+            "se varför och vad som kan göras: radslag outbox list",
+            "see why, and what can be done: radslag outbox list",
+        ));
+    } else if rejected > 0 {
+        ui.say(ui.text(
+            "hämta det avvisade till karantänen: radslag pull",
+            "fetch what was rejected into quarantine: radslag pull",
+        ));
+    }
     if conflicts > 0 {
         ui.say(ui.text("visa dem: radslag conflicts", "see them: radslag conflicts"));
     }

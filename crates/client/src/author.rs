@@ -91,12 +91,26 @@ pub fn author(
     Ok(authored)
 }
 
+/// Whether every group among these events is within its limits.
+///
+/// # Errors
+/// One is over a limit.
+pub(crate) fn check_group(events: &[Authored]) -> Result<(), ClientError> {
+    for first in events.iter().filter(|event| event.body.group.is_some_and(|group| group.index == 0)) {
+        let id = first.body.group.map(|group| group.id);
+        let members = || events.iter().filter(|event| event.body.group.map(|group| group.id) == id);
+        over("the number of changes that belong together", members().count(), limits::GROUP_MAX as usize)?;
+        over("what belongs together", members().map(Authored::size).sum(), limits::GROUP_BYTES)?;
+    }
+    Ok(())
+}
+
 fn over(what: &'static str, size: usize, limit: usize) -> Result<(), ClientError> {
     if size > limit { Err(ClientError::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that an envelope is made of, once")]
-fn seal(
+pub(crate) fn seal(
     settings: &Settings,
     ids: &dyn IdSource,
     now: Instant,

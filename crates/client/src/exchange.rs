@@ -3,7 +3,7 @@
 
 use radslag_core::id::{EpochId, Position};
 use radslag_core::record::Entry;
-use radslag_core::verdict::{Refusal, Verdict};
+use radslag_core::verdict::{RejectionReceipt, Verdict};
 use radslag_engine::ledger::{Batch, FramedRecord};
 use radslag_log::{Append, Commit, ReadLimit, RowChange, StoredRecord};
 use radslag_proto::api::v1 as api;
@@ -18,6 +18,7 @@ use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::PublicKey;
 
 use crate::error::ClientError;
+use crate::quarantine::{Aside, News, waiting_cures};
 use crate::remote::Remote;
 use crate::replica::Replica;
 
@@ -40,8 +41,10 @@ pub struct Pulled {
 pub struct PushReport {
     /// Events that are in the log now, accepted.
     pub accepted: usize,
-    /// Events that are in the log now, rejected, with the reason.
+    /// What is in the log now, rejected, with the reason: one line for an event, and one for a group.
     pub rejected: Vec<String>,
+    /// How many events that are.
+    pub rejected_events: usize,
     /// Why the rest was refused, if it was; those events are in quarantine.
     pub refused: Option<String>,
     /// How many events that put into quarantine.
@@ -59,6 +62,18 @@ fn take_held(events: &mut api::Events, held: &v1::Record) -> Result<(), ClientEr
     }
     events.records.remove(0);
     Ok(())
+}
+
+/// The own events that these answers reject for the first time, with what they say.
+fn rejections<'a>(
+    events: &'a [crate::author::Authored],
+    answers: &[api::Answer],
+) -> Vec<(&'a crate::author::Authored, RejectionReceipt)> {
+    let told = events.iter().zip(answers).filter_map(|(event, answer)| match decode_answer(answer) {
+        Ok((_, Verdict::Rejected(receipt))) => Some((event, receipt)),
+        _ => None,
+    });
+    told.collect()
 }
 
 /// Which call hands a bundle in.
@@ -146,6 +161,12 @@ impl Replica {
             let values = decode_values(&frame.values).map_err(|error| {
                 ClientError::Unverified(format!("a value of position {}: {error}", record.position))
             })?;
+            // What goes to quarantine is written in the same commit.
+            let aside = self
+                .outbox
+                .iter()
+                .find(|own| record.body.is_empty() && own.hash.bytes()[..] == record.body_hash);
+            bytes += aside.map_or(0, crate::author::Authored::size);
             bytes +=
                 record.body.len() + values.iter().map(|value| value.bytes.len() + 40).sum::<usize>() + 200;
             batch.records.push(FramedRecord { record, values });
@@ -177,7 +198,8 @@ impl Replica {
         let taken = ledger.take_in(self.log.as_ref(), batch)?;
         let mut rows = Vec::new();
         let mut seen = Vec::new();
-        let mut quarantine = self.next_quarantine()?;
+        let mut aside: Option<Aside> = None;
+        let news = News { taken: &taken, stored: &stored };
         for record in &taken {
             let Some(own) = self.outbox.iter().find(|event| event.body.event_id == record.event_id) else {
                 continue;
@@ -196,15 +218,11 @@ impl Replica {
                 }
                 Entry::Rejected(facts) => {
                     pulled.rejected += 1;
-                    let reason = facts.reason.name();
-                    rows.extend(self.to_quarantine(
-                        own,
-                        quarantine,
-                        reason,
-                        "the rules declined it",
-                        record.position,
-                    ));
-                    quarantine += 1;
+                    let aside = match &mut aside {
+                        Some(aside) => aside,
+                        none @ None => none.insert(Aside::begin(self)?),
+                    };
+                    rows.extend(aside.reject(self, own, record, facts, &news)?);
                 }
             }
         }
@@ -277,9 +295,12 @@ impl Replica {
             };
             let sizes: Vec<RowSize> = waiting.iter().map(size).collect();
             let count = next_push(&sizes, PUSH_EVENTS, PUSH_BYTES);
+            self.note_handed_in(at + count)?;
             let answers = self.hand_in_bundle(remote, at, count, call).await?;
             call = Call::Push;
             let mut landed = 0;
+            // Only the answer has the words: they are kept until the record is seen.
+            self.remember(&rejections(&self.outbox[at..at + count], &answers))?;
             for answer in &answers {
                 let (_, verdict) = decode_answer(answer)
                     .map_err(|error| ClientError::Unverified(format!("the server's answer: {error}")))?;
@@ -289,16 +310,23 @@ impl Replica {
                         landed += 1;
                     }
                     Verdict::Rejected(receipt) | Verdict::DuplicateRejected(receipt) => {
-                        report.rejected.push(format!("{}: {}", receipt.reason, receipt.detail));
+                        report.rejected_events += 1;
+                        // One line for what belongs together.
+                        if self.outbox[at + landed].body.group.is_none_or(|group| group.index == 0) {
+                            report.rejected.push(format!("{}: {}", receipt.reason, receipt.detail));
+                        }
                         landed += 1;
                     }
                     // What was seen in the log is in the log: the server has lost it, the change is not at fault.
-                    Verdict::Refused(Refusal::BaseAhead { head, .. }) => {
+                    Verdict::Refused(refusal) if refusal.name() == "BASE_AHEAD" => {
                         return Err(ClientError::Unverified(format!(
-                            "the server's log ends at position {head}: it lacks changes that were acknowledged, \
-                             up to position {}",
+                            "the server lacks changes that were acknowledged, up to position {}: {refusal}",
                             self.ledger.state.head()
                         )));
+                    }
+                    Verdict::Refused(refusal) if waiting_cures(refusal.name()) => {
+                        let (reason, detail) = (refusal.name().to_owned(), refusal.to_string());
+                        return Err(ClientError::Refused { reason, detail });
                     }
                     Verdict::Refused(refusal) => {
                         report.refused = Some(format!("{}: {refusal}", refusal.name()));
@@ -356,22 +384,6 @@ impl Replica {
             }
         };
         answered.map_err(|status| remote.declined(status))
-    }
-
-    /// Moves an own event that was refused, and all after it, to quarantine.
-    fn refuse_from(&mut self, at: usize, reason: &str, detail: &str) -> Result<usize, ClientError> {
-        let numbers = self.next_quarantine()?..;
-        let mut rows = Vec::new();
-        for (index, (event, number)) in self.outbox[at..].iter().zip(numbers).enumerate() {
-            let (reason, detail) = if index == 0 {
-                (reason, detail)
-            } else {
-                ("FOLLOWS_REFUSED", "an earlier change of this replica was refused")
-            };
-            rows.extend(self.to_quarantine(event, number, reason, detail, Position::ZERO));
-        }
-        self.log.commit(Commit { appends: Vec::new(), rows })?;
-        Ok(self.outbox.split_off(at).len())
     }
 
     /// Whether every event that was handed in has been seen in the log.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use prost::Message as _;
 use radslag_core::command::Draft;
 use radslag_core::event::{Base, EventBody};
-use radslag_core::id::{DeviceSeq, EventId, Position};
+use radslag_core::id::{DeviceSeq, EventId};
 use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::rejection::Rejection;
@@ -18,10 +18,9 @@ use radslag_core::value::{Value, ValueRef, Values};
 use radslag_engine::clock::{Clock, IdSource, day_of};
 use radslag_engine::ledger::Ledger;
 use radslag_engine::past::LogPast;
-use radslag_log::{Commit, EventLog, RowChange, RowKey, RowKind};
+use radslag_log::{Commit, EventLog, RowKey, RowKind};
 use radslag_log_sled::{OpenOptions, SledLog};
 use radslag_proto::api::v1::SignedEvent;
-use radslag_proto::convert::bundle::encode_event;
 use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::value::decode_values;
 use radslag_proto::log::v1::QuarantinedEvent;
@@ -29,6 +28,7 @@ use radslag_trust::keys::DeviceKey;
 
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
+use crate::quarantine::Cause;
 use crate::settings::{self, FOLDER, Settings};
 
 /// How long a command waits for another one that holds the store.
@@ -59,6 +59,8 @@ pub struct Replica {
 /// An own event that will not land, with everything that was typed.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
+    /// Its number in the quarantine.
+    pub number: u64,
     /// What it says.
     pub body: EventBody,
     /// The values beside it.
@@ -69,6 +71,14 @@ pub struct Quarantined {
     pub detail: String,
     /// Whether it is a record of the log, rejected; else the server refused it.
     pub rejected: bool,
+    /// The sides that the field had, where the reason is staleness.
+    pub current_sides: Vec<EventId>,
+    /// When it came here, where that is known.
+    pub since: Option<Instant>,
+    /// The own event that it builds on and that will not land either.
+    pub cause: Option<Cause>,
+    /// The number of its device that was refused first; none for a rejection.
+    pub refused_from: Option<DeviceSeq>,
 }
 
 /// The programme as the replica shows it.
@@ -120,7 +130,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// The rules would decline it.
-    fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
+    pub(crate) fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
         self.lay_over(event);
         let last = self.state.recorded_at();
         let now = self.replica.clock.now();
@@ -263,39 +273,21 @@ impl Replica {
             let bad = |what: String| ClientError::Unverified(format!("quarantine row {number}: {what}"));
             let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
             let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
-            let rejected = row.position > 0;
-            found.push(Quarantined { body, values, reason: row.reason, detail: row.detail, rejected });
+            let cause = EventId::from_slice(&row.because_of).map(|event| Cause { event, why: row.cause });
+            found.push(Quarantined {
+                number,
+                body,
+                values,
+                reason: row.reason,
+                detail: row.detail,
+                rejected: row.position > 0,
+                current_sides: row.current_sides.iter().filter_map(|id| EventId::from_slice(id)).collect(),
+                since: (row.since > 0).then(|| Instant::from_micros(row.since)),
+                cause,
+                refused_from: (row.refused_from > 0).then(|| DeviceSeq::new(row.refused_from)),
+            });
         }
         Ok(found)
-    }
-
-    /// The changes that put an own event into quarantine and take it out of the outbox.
-    pub fn to_quarantine(
-        &self,
-        event: &Authored,
-        number: u64,
-        reason: &str,
-        detail: &str,
-        position: Position,
-    ) -> [RowChange; 2] {
-        let row = QuarantinedEvent {
-            body: event.bytes.clone(),
-            values: encode_event(Vec::new(), &event.values).values,
-            reason: reason.to_owned(),
-            detail: detail.to_owned(),
-            position: position.get(),
-        };
-        let key = RowKey { program: self.settings.program, kind: RowKind::Quarantine, number };
-        [RowChange::Put(key, row.encode_to_vec()), RowChange::Delete(self.outbox_row(event.body.device_seq))]
-    }
-
-    /// The number that the next quarantined event gets.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub fn next_quarantine(&self) -> Result<u64, ClientError> {
-        let rows = self.log.rows(self.settings.program, RowKind::Quarantine)?;
-        Ok(rows.last().map_or(1, |(number, _)| number + 1))
     }
 
     /// The view: confirmed and queued changes, folded.
@@ -320,7 +312,7 @@ impl Replica {
         Base { epoch: self.ledger.state.epoch(), position: self.ledger.state.head(), seq: self.chain().seq }
     }
 
-    fn chain(&self) -> Chain {
+    pub(crate) fn chain(&self) -> Chain {
         let fence = self.ledger.fences.of(self.settings.device);
         match self.outbox.last() {
             Some(last) => Chain { seq: last.body.device_seq, hash: last.hash },
@@ -344,13 +336,10 @@ impl Replica {
         let events = author(&self.settings, self.ids.as_ref(), now, base, chain, drafts, act, grouped)?;
         let mut view = self.view();
         for event in &events {
+            self.check_own(event)?;
             view.take(event).map_err(|rejection| ClientError::Rejected(Box::new(rejection)))?;
         }
-        let row = |event: &Authored| {
-            let row = encode_event(event.bytes.clone(), &event.values);
-            RowChange::Put(self.outbox_row(event.body.device_seq), row.encode_to_vec())
-        };
-        let rows = events.iter().map(row).collect();
+        let rows = events.iter().map(|event| self.put_outbox(event)).collect();
         self.log.commit(Commit { appends: Vec::new(), rows })?;
         let ids = events.iter().map(|event| event.body.event_id).collect();
         self.outbox.extend(events);
