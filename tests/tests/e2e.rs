@@ -5,6 +5,7 @@
 mod e2e {
     mod crashes;
     mod editing;
+    mod fork;
     mod main_job;
     mod outbox;
     mod refusals;

@@ -1,6 +1,7 @@
 //! The network and where a replica stands: pull, push, sync, status, whoami.
 
 use radslag_client::exchange::{Pulled, PushReport};
+use radslag_client::fork::NewDevice;
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
@@ -90,8 +91,12 @@ fn report(
         return ui.object(&json!({
             "position": position, "new": pulled.records, "confirmed": pulled.confirmed, "rejected": rejected,
             "outbox": replica.outbox.len(), "conflicts": conflicts, "quarantine": replica.quarantine()?.len(),
+            "new_device": pushed.and_then(|pushed| pushed.new_device).map(|device| device.new.to_string()),
             "pushed": pushed.map(|pushed| pushed.accepted), "refused": pushed.and_then(|pushed| pushed.refused.clone()),
         }));
+    }
+    if let Some(device) = pushed.and_then(|pushed| pushed.new_device) {
+        ui.line(&new_device(ui, &device))?;
     }
     let sent = pushed.map_or(0, |pushed| pushed.accepted);
     for line in outbox::set_aside(ui, replica, aside)? {
@@ -131,6 +136,21 @@ fn report(
         ui.say(ui.text("visa dem: radslag conflicts", "see them: radslag conflicts"));
     }
     Ok(())
+}
+
+/// Two sentences about a copied replica.
+fn new_device(ui: Ui, device: &NewDevice) -> String {
+    let (new, count) = (device.new, device.rewritten);
+    match ui.lang {
+        Lang::Sv => format!(
+            "En annan maskin skriver med den här replikans nyckel, som när en mapp har kopierats. \
+             Den här replikan är nu en egen enhet ({new}), och {count} ändringar som inte hade landat är skrivna på nytt."
+        ),
+        Lang::En => format!(
+            "Another machine writes with this replica's key, as when a folder is copied. \
+             This replica is now a device of its own ({new}), and {count} changes that had not landed were written anew."
+        ),
+    }
 }
 
 fn refused(pushed: &PushReport) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 //! Pull and push: every record that comes in is verified before it is stored, and every own event stays in the outbox
 //! until it is seen in the verified stream.
 
-use radslag_core::id::{EpochId, Position};
+use radslag_core::id::{EpochId, EventId, Position};
 use radslag_core::record::Entry;
 use radslag_core::verdict::{RejectionReceipt, Verdict};
 use radslag_engine::ledger::{Batch, FramedRecord};
@@ -18,6 +18,7 @@ use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::PublicKey;
 
 use crate::error::ClientError;
+use crate::fork::NewDevice;
 use crate::quarantine::{Aside, News, waiting_cures};
 use crate::remote::Remote;
 use crate::replica::Replica;
@@ -49,6 +50,23 @@ pub struct PushReport {
     pub refused: Option<String>,
     /// How many events that put into quarantine.
     pub quarantined: usize,
+    /// What became of a copied replica.
+    pub new_device: Option<NewDevice>,
+    /// The event of another machine at the number of an own one.
+    forked: Option<EventId>,
+}
+
+impl PushReport {
+    /// A device that was made a moment ago has no twin.
+    fn whole(self) -> Result<Self, ClientError> {
+        match self.forked {
+            None => Ok(self),
+            Some(landed) => Err(ClientError::Refused {
+                reason: "DEVICE_FORKED".to_owned(),
+                detail: format!("another machine with this replica's key has written event {landed}"),
+            }),
+        }
+    }
 }
 
 /// Takes the record that is held already out of the first frame; it must be the same.
@@ -202,6 +220,9 @@ impl Replica {
         let news = News { taken: &taken, stored: &stored };
         for record in &taken {
             let Some(own) = self.outbox.iter().find(|event| event.body.event_id == record.event_id) else {
+                if self.is_foreign(record)? {
+                    rows.push(self.put_fork(record.event_id));
+                }
                 continue;
             };
             if own.hash != record.body_hash {
@@ -272,7 +293,22 @@ impl Replica {
     /// # Errors
     /// The server has gone or declines the call as a whole; everything stays queued.
     pub async fn push(&mut self, remote: &Remote) -> Result<PushReport, ClientError> {
-        self.hand_in(remote, Call::Push).await
+        let mut new_device = self.renew_if_forked(remote).await?;
+        let mut report = self.hand_in(remote, Call::Push).await?;
+        if let Some(other) = report.forked.take() {
+            // What did land has to be seen first: only the rest is written anew.
+            self.note_fork(other)?;
+            self.pull(remote, |_, _| {}).await?;
+            new_device = self.renew_if_forked(remote).await?;
+            let rest = self.hand_in(remote, Call::Push).await?;
+            report.accepted += rest.accepted;
+            report.rejected.extend(rest.rejected);
+            report.rejected_events += rest.rejected_events;
+            (report.refused, report.quarantined) = (rest.refused, rest.quarantined);
+            report.forked = rest.forked;
+        }
+        report.new_device = new_device;
+        report.whole()
     }
 
     /// Hands in the outbox of a replica that begins a programme.
@@ -280,7 +316,7 @@ impl Replica {
     /// # Errors
     /// As for [`Replica::push`].
     pub async fn create(&mut self, remote: &Remote) -> Result<PushReport, ClientError> {
-        self.hand_in(remote, Call::Create).await
+        self.hand_in(remote, Call::Create).await?.whole()
     }
 
     async fn hand_in(&mut self, remote: &Remote, first_call: Call) -> Result<PushReport, ClientError> {
@@ -335,12 +371,8 @@ impl Replica {
                         return Ok(report);
                     }
                     Verdict::DeviceForked { landed } => {
-                        return Err(ClientError::Refused {
-                            reason: "DEVICE_FORKED".to_owned(),
-                            detail: format!(
-                                "another machine with this replica's key has written event {landed}"
-                            ),
-                        });
+                        report.forked = Some(landed);
+                        return Ok(report);
                     }
                     Verdict::Gap { expected } => {
                         return Err(ClientError::Unverified(format!(

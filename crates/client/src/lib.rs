@@ -8,6 +8,7 @@ pub mod author;
 mod checks;
 pub mod error;
 pub mod exchange;
+pub mod fork;
 pub mod past;
 pub mod quarantine;
 pub mod remote;

@@ -28,6 +28,7 @@ use radslag_trust::keys::DeviceKey;
 
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
+use crate::fork::{is_current, row_number};
 use crate::quarantine::Cause;
 use crate::settings::{self, FOLDER, Settings};
 
@@ -52,6 +53,8 @@ pub struct Replica {
     pub clock: Arc<dyn Clock>,
     /// Ids and salts.
     pub ids: Arc<dyn IdSource>,
+    /// Which rows of the store are this device's outbox.
+    pub(crate) generation: u64,
     // Kept apart so that closing can be waited for.
     store: Arc<SledLog>,
 }
@@ -208,8 +211,19 @@ impl Replica {
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
         let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
         let ledger = Ledger::replay(log.as_ref(), settings.program)?;
-        let mut replica =
-            Self { dir: dir.to_owned(), settings, key, log, ledger, outbox: Vec::new(), clock, ids, store };
+        let mut replica = Self {
+            dir: dir.to_owned(),
+            settings,
+            key,
+            log,
+            ledger,
+            outbox: Vec::new(),
+            clock,
+            ids,
+            generation: 0,
+            store,
+        };
+        replica.follow_device()?;
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
     }
@@ -230,7 +244,8 @@ impl Replica {
 
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {
         let mut outbox = Vec::new();
-        for (number, bytes) in self.log.rows(self.settings.program, RowKind::Outbox)? {
+        let rows = self.log.rows(self.settings.program, RowKind::Outbox)?.into_iter();
+        for (number, bytes) in rows.filter(|(number, _)| is_current(self.generation, *number)) {
             let bad =
                 |what: String| ClientError::Unverified(format!("outbox row {number} is damaged: {what}"));
             let row = SignedEvent::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
@@ -244,7 +259,8 @@ impl Replica {
 
     /// The key of an outbox row.
     pub fn outbox_row(&self, seq: DeviceSeq) -> RowKey {
-        RowKey { program: self.settings.program, kind: RowKind::Outbox, number: seq.get() }
+        let number = row_number(self.generation, seq);
+        RowKey { program: self.settings.program, kind: RowKind::Outbox, number }
     }
 
     /// The own events that will not land, oldest first.

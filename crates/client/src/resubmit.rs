@@ -1,5 +1,6 @@
 //! What a person does about own events that will not land: give them up, or write them anew.
 
+use prost::Message as _;
 use radslag_core::command;
 use radslag_core::command::Draft;
 use radslag_core::event::{Expectation, Group};
@@ -13,6 +14,7 @@ use radslag_proto::log::v1::HandedIn;
 use crate::again::{Old, Placed, Renamed};
 use crate::author::{Authored, Chain, check_group, seal};
 use crate::error::ClientError;
+use crate::fork::row_number;
 use crate::replica::{Quarantined, Replica};
 use crate::setting::HANDED_IN;
 
@@ -118,14 +120,19 @@ impl Replica {
 
     /// The change that writes an event into the outbox.
     pub(crate) fn put_outbox(&self, event: &Authored) -> RowChange {
-        use prost::Message as _;
-        let row = encode_event(event.bytes.clone(), &event.values);
-        RowChange::Put(self.outbox_row(event.body.device_seq), row.encode_to_vec())
+        self.put_outbox_in(self.generation, event)
+    }
+
+    /// The change that writes an event into the outbox of this device, or of one to come.
+    pub(crate) fn put_outbox_in(&self, generation: u64, event: &Authored) -> RowChange {
+        let number = row_number(generation, event.body.device_seq);
+        let key = RowKey { program: self.settings.program, kind: RowKind::Outbox, number };
+        RowChange::Put(key, encode_event(event.bytes.clone(), &event.values).encode_to_vec())
     }
 
     fn write_again(&self, olds: &[Old], strict: bool) -> Result<Vec<Authored>, ClientError> {
         let now = self.clock.now();
-        let since = self.since(olds)?;
+        let since = self.since(olds, self.settings.device)?;
         let mut renamed = Renamed::default();
         for old in olds {
             renamed.events.insert(old.body.event_id, EventId::new(self.ids.event_id(now)));

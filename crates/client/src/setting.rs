@@ -7,8 +7,12 @@ use radslag_log::{RowChange, RowKey, RowKind};
 use crate::error::ClientError;
 use crate::replica::Replica;
 
+/// [`radslag_proto::log::v1::OwnDevice`].
+pub(crate) const OWN_DEVICE: u64 = 1;
 /// [`radslag_proto::log::v1::HandedIn`].
 pub(crate) const HANDED_IN: u64 = 2;
+/// [`radslag_proto::log::v1::SeenFork`].
+pub(crate) const SEEN_FORK: u64 = 3;
 /// From here on [`radslag_proto::log::v1::RememberedRejection`], by the event's number on its device.
 pub(crate) const REMEMBERED: u64 = 1 << 40;
 

@@ -61,7 +61,7 @@ pub(super) fn resubmit(place: &Place, args: &OutboxResubmit) -> Result<(), CliEr
 }
 
 /// The one event whose one value is to be another: the value's field and bytes.
-fn only_value<'a>(wanted: &'a [Unit]) -> Result<(&'a Own, FieldKey, Slot), CliError> {
+fn only_value(wanted: &[Unit]) -> Result<(&Own, FieldKey, Slot), CliError> {
     let several =
         || CliError::usage("--value and --edit are for one change of one field with a text or an amount");
     let [unit] = wanted else { return Err(several()) };
