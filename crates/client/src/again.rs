@@ -14,6 +14,7 @@ use radslag_engine::ledger::read_record;
 use radslag_log::ReadLimit;
 
 use crate::error::ClientError;
+use crate::quarantine::Refused;
 use crate::replica::Replica;
 
 /// How many records are looked at in one go.
@@ -28,8 +29,8 @@ pub(crate) struct Old {
     pub body: EventBody,
     /// The values beside it.
     pub values: Vec<Value>,
-    /// The number from which on its device's numbers were given out anew.
-    pub refused_from: Option<DeviceSeq>,
+    /// Where the refusal began: from there on its device's numbers were given out anew.
+    pub refused_from: Option<Refused>,
 }
 
 impl Old {
@@ -44,7 +45,7 @@ impl Old {
     /// The last number of its device that stands for what its author had seen under it.
     fn vouched_seq(&self) -> DeviceSeq {
         match self.refused_from {
-            Some(first) => self.body.base.seq.min(DeviceSeq::new(first.get().saturating_sub(1))),
+            Some(first) => self.body.base.seq.min(DeviceSeq::new(first.seq.get().saturating_sub(1))),
             None => self.body.base.seq,
         }
     }
@@ -272,7 +273,8 @@ mod tests {
     }
 
     fn old(by: u8, seq: u64, position: u64, seen: u64, refused_from: u64) -> Old {
-        let refused_from = (refused_from > 0).then(|| DeviceSeq::new(refused_from));
+        let refused_from = (refused_from > 0)
+            .then(|| Refused { event: EventId::default(), seq: DeviceSeq::new(refused_from) });
         Old { number: seq, body: body(by, seq, position, seen), values: Vec::new(), refused_from }
     }
 
@@ -340,8 +342,10 @@ mod tests {
         // Nothing was written in between: the first of the two stands under 5 again.
         let first = old(1, 5, 10, 4, 5);
         assert_eq!(base(&second, 1, &[], &[(5, &first)]), (10, 5));
-        // A refusal of another day numbered from 5 too.
-        let other = Old { refused_from: None, ..old(1, 5, 10, 4, 5) };
+        // What was refused another day under the same number is not what it had seen.
+        let mut other = old(1, 5, 10, 4, 5);
+        let event = EventId::from_slice(&[8; 16]).unwrap();
+        other.refused_from = other.refused_from.map(|refused| Refused { event, ..refused });
         assert_eq!(base(&second, 1, &[], &[(5, &other)]), (10, 4));
     }
 

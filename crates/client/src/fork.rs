@@ -18,6 +18,7 @@ use radslag_trust::keys::DeviceKey;
 use crate::again::{Old, Placed, Renamed};
 use crate::author::{Act, Authored, Chain, check_group, seal};
 use crate::error::ClientError;
+use crate::quarantine::Refused;
 use crate::remote::Remote;
 use crate::replica::Replica;
 use crate::resubmit::{draft, group_of};
@@ -173,7 +174,10 @@ impl Replica {
     /// What waits, without the enrolment of the device that is given up. Its numbers stand for other events on the other
     /// machine from the first one on.
     fn never_landed(&self) -> Vec<Old> {
-        let refused_from = self.outbox.first().map(|event| event.body.device_seq);
+        let refused_from = self
+            .outbox
+            .first()
+            .map(|first| Refused { event: first.body.event_id, seq: first.body.device_seq });
         let own =
             self.outbox.iter().filter(|event| !matches!(event.body.change, Change::DeviceEnrolled { .. }));
         let old = |event: &Authored| Old {

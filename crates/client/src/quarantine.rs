@@ -36,6 +36,15 @@ pub struct Cause {
     pub why: String,
 }
 
+/// The first own event of those that were refused together. From its number on the numbers were given out anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The event.
+    pub event: EventId,
+    /// Its number.
+    pub seq: DeviceSeq,
+}
+
 /// Why an own event will not land.
 #[derive(Clone, Debug, Default)]
 pub struct Why {
@@ -49,8 +58,8 @@ pub struct Why {
     pub current_sides: Vec<EventId>,
     /// The own event that it builds on.
     pub cause: Option<Cause>,
-    /// The number that was refused first; none for a rejection.
-    pub refused_from: Option<DeviceSeq>,
+    /// Where the refusal began; none for a rejection.
+    pub refused_from: Option<Refused>,
 }
 
 impl Why {
@@ -261,7 +270,8 @@ impl Replica {
             since: self.clock.now().micros(),
             because_of: why.cause.iter().flat_map(|cause| *cause.event.bytes()).collect(),
             cause: why.cause.as_ref().map(|cause| cause.why.clone()).unwrap_or_default(),
-            refused_from: why.refused_from.map_or(0, DeviceSeq::get),
+            refused_from: why.refused_from.map_or(0, |refused| refused.seq.get()),
+            refused_first: why.refused_from.iter().flat_map(|refused| *refused.event.bytes()).collect(),
         };
         let key = RowKey { program: self.settings.program, kind: RowKind::Quarantine, number };
         [RowChange::Put(key, row.encode_to_vec()), RowChange::Delete(self.outbox_row(event.body.device_seq))]
@@ -346,7 +356,7 @@ impl Replica {
     ) -> Result<usize, ClientError> {
         let mut aside = Aside::begin(self)?;
         let Some(first) = self.outbox.get(at) else { return Ok(0) };
-        let refused_from = Some(first.body.device_seq);
+        let refused_from = Some(Refused { event: first.body.event_id, seq: first.body.device_seq });
         let why =
             Why { reason: reason.to_owned(), detail: detail.to_owned(), refused_from, ..Why::default() };
         let cause = Cause { event: first.body.event_id, why: why.words() };

@@ -29,7 +29,7 @@ use radslag_trust::keys::DeviceKey;
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
 use crate::fork::{is_current, row_number};
-use crate::quarantine::Cause;
+use crate::quarantine::{Cause, Refused};
 use crate::settings::{self, FOLDER, Settings};
 
 /// How long a command waits for another one that holds the store.
@@ -80,8 +80,8 @@ pub struct Quarantined {
     pub since: Option<Instant>,
     /// The own event that it builds on and that will not land either.
     pub cause: Option<Cause>,
-    /// The number of its device that was refused first; none for a rejection.
-    pub refused_from: Option<DeviceSeq>,
+    /// Where the refusal began; none for a rejection.
+    pub refused_from: Option<Refused>,
 }
 
 /// The programme as the replica shows it.
@@ -300,7 +300,8 @@ impl Replica {
                 current_sides: row.current_sides.iter().filter_map(|id| EventId::from_slice(id)).collect(),
                 since: (row.since > 0).then(|| Instant::from_micros(row.since)),
                 cause,
-                refused_from: (row.refused_from > 0).then(|| DeviceSeq::new(row.refused_from)),
+                refused_from: EventId::from_slice(&row.refused_first)
+                    .map(|event| Refused { event, seq: DeviceSeq::new(row.refused_from) }),
             });
         }
         Ok(found)
