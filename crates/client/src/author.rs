@@ -6,6 +6,7 @@ use radslag_core::event::{Base, EventBody, Group, ValueDigest};
 use radslag_core::id::{DeviceSeq, EventId, GroupId};
 use radslag_core::time::Instant;
 use radslag_core::value::{Slot, Value};
+use radslag_core::verdict::Refusal;
 use radslag_engine::check::event_size;
 use radslag_engine::clock::IdSource;
 use radslag_proto::convert::event::encode_body;
@@ -151,7 +152,7 @@ pub(crate) fn seal(
         change: draft.change,
     };
     let bytes = encode_body(&body)
-        .map_err(|error| ClientError::BadFile { path: "the change".into(), what: error.to_string() })?;
+        .map_err(|error| ClientError::WouldBeRefused(Box::new(Refusal::Undecodable(error.to_string()))))?;
     let hash = Digest::of(&bytes);
     let authored = Authored { body, bytes, hash, values };
     over("the change with its texts", authored.size(), limits::EVENT_BYTES)?;
