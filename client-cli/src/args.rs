@@ -87,8 +87,10 @@ pub enum Command {
         after_help = "Examples: radslag resolve 5d0c1a77 --take haninge\n          radslag resolve 5d0c1a77 --value \"60 000 kr\""
     )]
     Resolve(Resolve),
-    /// Own changes that wait, and those that will not land
-    #[command(subcommand)]
+    /// Own changes that wait, and those that will not land: list, discard, resubmit
+    #[command(
+        after_help = "Examples: radslag outbox\n          radslag outbox resubmit 1 --value \"60 000 kr\"\n          radslag outbox discard 2 3"
+    )]
     Outbox(Outbox),
     /// Import a table
     #[command(after_help = "Example: radslag import samples/sodertorn-2019.tsv")]
@@ -550,16 +552,62 @@ pub struct Resolve {
 }
 
 /// `outbox`.
+#[derive(Args, Debug)]
+pub struct Outbox {
+    /// What to do with it (default: list)
+    #[command(subcommand)]
+    pub command: Option<OutboxCommand>,
+}
+
+/// What can be done with the outbox.
 #[derive(Subcommand, Debug)]
-pub enum Outbox {
+pub enum OutboxCommand {
     /// What waits to be pushed, and what will not land
     List,
-    /// (not yet) Give up a change that will not land
-    #[command(hide = true)]
-    Discard(Later),
-    /// (not yet) Hand a change in again
-    #[command(hide = true)]
-    Resubmit(Later),
+    /// Give up changes that will not land, or the last ones that no server can have seen
+    #[command(
+        after_help = "Examples: radslag outbox discard 1 2\n          radslag outbox discard --all --yes"
+    )]
+    Discard(OutboxDiscard),
+    /// Write changes that will not land anew and queue them: in the place of the old ones, seen from where those were made
+    #[command(
+        after_help = "Examples: radslag outbox resubmit 1\n          radslag outbox resubmit 1 --value \"60 000 kr\" --strict"
+    )]
+    Resubmit(OutboxResubmit),
+}
+
+/// `outbox discard`.
+#[derive(Args, Debug)]
+pub struct OutboxDiscard {
+    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    #[arg(value_name = "N", required_unless_present = "all")]
+    pub numbers: Vec<String>,
+    /// Everything that will not land
+    #[arg(long, conflicts_with = "numbers")]
+    pub all: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `outbox resubmit`.
+#[derive(Args, Debug)]
+pub struct OutboxResubmit {
+    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    #[arg(value_name = "N", required_unless_present = "all")]
+    pub numbers: Vec<String>,
+    /// Everything that will not land
+    #[arg(long, conflicts_with = "numbers")]
+    pub all: bool,
+    /// With this value instead of the one that was typed
+    #[arg(long, value_name = "VALUE", conflicts_with_all = ["all", "edit"])]
+    pub value: Option<String>,
+    /// With the value as it is after an editor ($VISUAL, $EDITOR)
+    #[arg(long, conflicts_with = "all")]
+    pub edit: bool,
+    /// Land only if nobody changes the fields from what they are now
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// `import`.

@@ -92,6 +92,14 @@ fn client_hint(error: &ClientError) -> Option<String> {
             "keep this folder as it is and ask the other municipalities to run radslag verify"
         }
         ClientError::Rejected(_) => "radslag pull, then look with radslag show or radslag conflicts",
+        ClientError::DeclinedAgain { .. } => {
+            "nothing has changed: name others, make the change anew, or give it up with radslag outbox discard N"
+        }
+        ClientError::Forked { .. } => {
+            "ask whoever runs the server to let devices enrol for a moment, then radslag sync (changes stay queued meanwhile)"
+        }
+        ClientError::KeptInOutbox(_) => "radslag sync, then take back what landed with radslag undo",
+        ClientError::WouldBeRefused(_) => "nothing is queued; make the change in another way",
         ClientError::TooLarge { .. } => "shorten the text, or make the change in several steps",
         ClientError::Refused { .. } => "radslag outbox list",
         ClientError::Empty => "radslag pull",

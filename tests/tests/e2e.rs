@@ -5,7 +5,9 @@
 mod e2e {
     mod crashes;
     mod editing;
+    mod fork;
     mod main_job;
+    mod outbox;
     mod refusals;
     mod servers;
     mod tables;

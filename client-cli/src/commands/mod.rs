@@ -88,6 +88,22 @@ impl Place {
     }
 }
 
+/// Asks before something that cannot be taken back; where nobody is there to answer, the command line is the answer.
+fn confirm(ui: Ui, about: &[String], question: &str) -> Result<bool, CliError> {
+    use std::io::{BufRead as _, IsTerminal as _, Write as _};
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(true);
+    }
+    about.iter().for_each(|line| ui.say(line));
+    let mut stderr = std::io::stderr().lock();
+    let asked = write!(stderr, "{question} {} ", ui.text("[j/N]", "[y/N]")).and_then(|()| stderr.flush());
+    asked.map_err(CliError::Output)?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer).map_err(CliError::Output)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja"))
+}
+
 /// The view as something to read.
 fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
     Ground { state: &view.state, values: view, day: view.day() }

@@ -1,137 +1,100 @@
-//! Own changes that wait, and those that will not land, with everything that was typed.
+//! Own changes that wait, and those that will not land, with everything that was typed: listed, given up, written anew.
 
-use radslag_client::replica::{Replica, View};
-use radslag_core::event::EventBody;
-use radslag_core::field::FieldKey;
-use radslag_core::fold::{self, FieldWrite};
-use radslag_core::value::{Value, ValueRef, Values};
+mod again;
+mod list;
+
+pub use list::{Unit, set_aside};
+
+use radslag_client::replica::Replica;
 use serde_json::json;
 
-use super::Place;
-use crate::args::Outbox;
+use super::{Place, confirm};
+use crate::args::{Outbox, OutboxCommand, OutboxDiscard};
 use crate::error::CliError;
-use crate::shape::Ground;
-use crate::ui::{Lang, Ui};
-use crate::when;
+use crate::names;
 
-/// One own event.
-struct Waiting<'a> {
-    body: &'a EventBody,
-    values: &'a [Value],
-    state: &'static str,
-    why: String,
-}
-
-/// The values of an event that is in no log, and behind them those of the view.
-struct Typed<'a> {
-    own: &'a Waiting<'a>,
-    view: &'a View<'a>,
-}
-
-impl Values for Typed<'_> {
-    fn bytes(&self, at: ValueRef) -> Option<Vec<u8>> {
-        let own = self.own.values.iter().find(|value| value.slot == at.slot);
-        let own = own.filter(|_| at.event == self.own.body.event_id);
-        own.map(|value| value.bytes.clone()).or_else(|| self.view.bytes(at))
+/// `outbox`.
+pub fn outbox(place: &Place, args: &Outbox) -> Result<(), CliError> {
+    match &args.command {
+        None | Some(OutboxCommand::List) => list::list(place.ui, &place.open()?),
+        Some(OutboxCommand::Discard(args)) => discard(place, args),
+        Some(OutboxCommand::Resubmit(args)) => again::resubmit(place, args),
     }
 }
 
-/// `outbox list`.
-pub fn outbox(place: &Place, command: &Outbox) -> Result<(), CliError> {
-    match command {
-        Outbox::List => list(place.ui, &place.open()?),
-        Outbox::Discard(_) => Err(super::not_yet("outbox discard")),
-        Outbox::Resubmit(_) => Err(super::not_yet("outbox resubmit")),
+/// The units that are named, in the order of the list; everything that will not land where none is.
+fn named(units: Vec<Unit>, names: &[String]) -> Result<Vec<Unit>, CliError> {
+    if names.is_empty() {
+        return Ok(units.into_iter().filter(|unit| !unit.waits()).collect());
     }
+    let mut wanted = Vec::new();
+    for name in names {
+        let numbered = units.iter().position(|unit| unit.is_numbered(name));
+        let at = match numbered {
+            Some(at) => at,
+            None if looks_numbered(name) => return Err(unknown(name)),
+            None => {
+                let digits = units.iter().enumerate().flat_map(|(at, unit)| {
+                    unit.events.iter().map(move |event| (event.id().uuid().simple().to_string(), at))
+                });
+                let digits: Vec<(String, usize)> = digits.collect();
+                let listed = digits.iter().map(|(hex, at)| (hex.clone(), at));
+                *names::by_digits("change in the outbox", name, listed)?
+            }
+        };
+        wanted.push(at);
+    }
+    let kept = units.into_iter().enumerate().filter(|(at, _)| wanted.contains(at));
+    Ok(kept.map(|(_, unit)| unit).collect())
 }
 
-fn list(ui: Ui, replica: &Replica) -> Result<(), CliError> {
-    let quarantined = replica.quarantined()?;
-    let queued = replica.outbox.iter().map(|event| Waiting {
-        body: &event.body,
-        values: &event.values,
-        state: "queued",
-        why: String::new(),
-    });
-    let stuck = quarantined.iter().map(|event| Waiting {
-        body: &event.body,
-        values: &event.values,
-        state: if event.rejected { "rejected" } else { "refused" },
-        why: format!("{}: {}", event.reason, event.detail),
-    });
+/// Whether a name is a number of the list: shorter than the digits of an event.
+fn looks_numbered(name: &str) -> bool {
+    let digits = name.strip_prefix('q').unwrap_or(name);
+    digits.len() < 4 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn unknown(name: &str) -> CliError {
+    CliError::refused(format!("there is no number {name} in the outbox"), "radslag outbox list")
+}
+
+fn discard(place: &Place, args: &OutboxDiscard) -> Result<(), CliError> {
+    let ui = place.ui;
+    let mut replica = place.open()?;
     let view = replica.view();
-    let mut rows = Vec::new();
-    for waiting in queued.chain(stuck) {
-        let typed = Typed { own: &waiting, view: &view };
-        let ground = Ground { state: &view.state, values: &typed, day: view.day() };
-        let writes = fold::field_writes(waiting.body);
-        let title = title(&ground, &writes);
-        if ui.json() {
-            let change = |write: &FieldWrite| {
-                json!({
-                    "field": write.field.name(), "value": ground.json(write.field, Some(&write.content)),
-                })
-            };
-            ui.object(&json!({
-                "event_id": waiting.body.event_id.to_string(), "kind": waiting.body.kind, "state": waiting.state,
-                "why": waiting.why, "authored_at": when::rfc3339(waiting.body.authored_at), "title": title,
-                "changes": writes.iter().map(change).collect::<Vec<_>>(),
-            }))?;
-            continue;
-        }
-        let said: Vec<String> = writes
-            .iter()
-            .filter(|write| is_said(write, &writes))
-            .map(|write| {
-                format!(
-                    "{}: {}",
-                    ground.field(ui, write.field),
-                    ground.text(ui, write.field, Some(&write.content))
-                )
-            })
-            .collect();
-        rows.push(vec![
-            waiting.body.event_id.short(),
-            state_text(ui, waiting.state).to_owned(),
-            title.unwrap_or_else(|| waiting.body.kind.clone()),
-            said.join("\n"),
-            when::local(waiting.body.authored_at),
-            waiting.why.clone(),
-        ]);
+    let units = named(list::units(&replica, &view)?, &args.numbers)?;
+    let lines: Vec<String> = units.iter().map(|unit| unit.line(ui, &view)).collect();
+    drop(view);
+    let waiting = units.iter().filter(|unit| unit.waits()).flat_map(|unit| &unit.events);
+    let waiting: Vec<_> = waiting.map(list::Own::id).collect();
+    let numbers: Vec<u64> =
+        units.iter().filter(|unit| !unit.waits()).flat_map(|unit| unit.numbers.clone()).collect();
+    let question = ui.text("Kasta detta för gott?", "Give this up for good?");
+    if !units.is_empty() && !args.yes && !confirm(ui, &lines, question)? {
+        return Err(CliError::refused(
+            ui.text("ingenting kastat", "nothing was discarded"),
+            "radslag outbox resubmit N hands a change in again",
+        ));
     }
+    // What waits may be refused, and then nothing is given up.
+    replica.discard_queued(&waiting)?;
+    replica.discard(&numbers)?;
     if ui.json() {
-        return Ok(());
+        let events = units.iter().flat_map(|unit| &unit.events);
+        let events: Vec<String> = events.map(|event| event.id().to_string()).collect();
+        ui.object(&json!({
+            "discarded": events, "outbox": replica.outbox.len(), "quarantine": left(&replica)?,
+        }))?;
+    } else if lines.is_empty() {
+        ui.tell("ingenting i karantän", "nothing in quarantine")?;
+    } else {
+        for line in &lines {
+            ui.line(&format!("{}: {line}", ui.text("kastad", "discarded")))?;
+        }
     }
-    if rows.is_empty() {
-        return ui.tell("ingenting i kö, ingenting i karantän", "nothing queued, nothing in quarantine");
-    }
-    let headings = match ui.lang {
-        Lang::Sv => ["händelse", "läge", "vad", "ändring", "skriven", "varför"],
-        Lang::En => ["event", "state", "what", "change", "written", "why"],
-    };
-    ui.table(&headings, &rows)
+    Ok(replica.close()?)
 }
 
-/// What the event is about: the entity's title, or the one that it would have had.
-fn title(ground: &Ground<'_>, writes: &[FieldWrite]) -> Option<String> {
-    let first = writes.first()?;
-    if ground.state.entity(first.entity).is_some() {
-        return Some(ground.title(first.entity));
-    }
-    let named = writes.iter().find(|write| matches!(write.field, FieldKey::Title | FieldKey::Name));
-    named.and_then(|write| ground.json(write.field, Some(&write.content)).as_str().map(str::to_owned))
-}
-
-/// Whether a write is worth a line: that something new is alive and where it stands goes without saying.
-fn is_said(write: &FieldWrite, all: &[FieldWrite]) -> bool {
-    all.len() == 1 || !matches!(write.field, FieldKey::Life | FieldKey::Place)
-}
-
-fn state_text(ui: Ui, state: &'static str) -> &'static str {
-    match (ui.lang, state) {
-        (Lang::Sv, "queued") => "i kö",
-        (Lang::Sv, "rejected") => "avvisad",
-        (Lang::Sv, _) => "nekad",
-        (Lang::En, state) => state,
-    }
+fn left(replica: &Replica) -> Result<usize, CliError> {
+    Ok(replica.quarantine()?.len())
 }

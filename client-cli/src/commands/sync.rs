@@ -1,12 +1,13 @@
 //! The network and where a replica stands: pull, push, sync, status, whoami.
 
 use radslag_client::exchange::Tally;
+use radslag_client::fork::NewDevice;
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
 use serde_json::json;
 
-use super::Place;
+use super::{Place, outbox};
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 use crate::when;
@@ -19,8 +20,9 @@ async fn connect(replica: &Replica) -> Result<Remote, CliError> {
 pub async fn pull(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
+    let aside = last_aside(&replica)?;
     let tally = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
-    report(place.ui, &replica, &tally, false)?;
+    report(place.ui, &replica, aside, &tally, false)?;
     Ok(replica.close()?)
 }
 
@@ -28,8 +30,10 @@ pub async fn pull(place: &Place) -> Result<(), CliError> {
 pub async fn push(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
+    let aside = last_aside(&replica)?;
+    // Nothing is handed in on top of a log that is not the one verified here: it pulls first.
     let tally = replica.push(&remote, |at, of| place.ui.progress(at, of)).await?;
-    report(place.ui, &replica, &tally, true)?;
+    report(place.ui, &replica, aside, &tally, true)?;
     replica.close()?;
     refused(&tally)
 }
@@ -38,30 +42,45 @@ pub async fn push(place: &Place) -> Result<(), CliError> {
 pub async fn sync(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
-    let tally = replica.sync(&remote, |at, of| place.ui.progress(at, of)).await?;
-    report(place.ui, &replica, &tally, true)?;
+    let aside = last_aside(&replica)?;
+    let mut tally = replica.sync(&remote, |at, of| place.ui.progress(at, of)).await?;
+    // What was rejected has been seen in the log by now, and is told from there.
+    tally.rejections.clear();
+    tally.declined = 0;
+    report(place.ui, &replica, aside, &tally, true)?;
     replica.close()?;
     refused(&tally)
 }
 
-fn report(ui: Ui, replica: &Replica, tally: &Tally, handed_in: bool) -> Result<(), CliError> {
+/// The last row of the quarantine.
+fn last_aside(replica: &Replica) -> Result<u64, CliError> {
+    Ok(replica.quarantine()?.last().map_or(0, |(number, _)| *number))
+}
+
+fn report(ui: Ui, replica: &Replica, aside: u64, tally: &Tally, handed_in: bool) -> Result<(), CliError> {
     let position = replica.ledger.state.head().get();
     let conflicts = view::conflicts(&replica.ledger.state).len();
+    // Those whose records were seen, and those that a push was answered with.
+    let rejected = tally.rejected + tally.declined;
     if ui.json() {
         return ui.object(&json!({
-            "position": position, "new": tally.records, "confirmed": tally.confirmed, "rejected": tally.rejected,
-            "outbox": replica.outbox.len(), "conflicts": conflicts,
+            "position": position, "new": tally.records, "confirmed": tally.confirmed, "rejected": rejected,
+            "outbox": replica.outbox.len(), "conflicts": conflicts, "quarantine": replica.quarantine()?.len(),
+            "new_device": tally.new_device.map(|device| device.new.to_string()),
             "pushed": handed_in.then_some(tally.accepted), "refused": tally.refused,
         }));
     }
-    let sent = tally.accepted;
-    for rejected in &tally.rejections {
-        ui.line(&format!(
-            "{}: {rejected}",
-            ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")
-        ))?;
+    if let Some(device) = tally.new_device {
+        ui.line(&new_device(ui, &device))?;
     }
-    ui.line(&match ui.lang {
+    let sent = tally.accepted;
+    for line in outbox::set_aside(ui, replica, aside)? {
+        ui.line(&line)?;
+    }
+    for line in &tally.rejections {
+        ui.line(&format!("{}: {line}", ui.text("avvisad", "rejected")))?;
+    }
+    let mut summary = match ui.lang {
         Lang::Sv => format!(
             "position {position}: {} nya händelser, {sent} skickade, {} i kö, {conflicts} konflikter",
             tally.records,
@@ -72,11 +91,41 @@ fn report(ui: Ui, replica: &Replica, tally: &Tally, handed_in: bool) -> Result<(
             tally.records,
             replica.outbox.len()
         ),
-    })?;
+    };
+    if rejected > 0 {
+        summary.push_str(&format!(", {rejected} {}", ui.text("avvisade", "rejected")));
+    }
+    ui.line(&summary)?;
+    if rejected > 0 && tally.declined == 0 {
+        ui.say(ui.text(
+            "se varför och vad som kan göras: radslag outbox list",
+            "see why, and what can be done: radslag outbox list",
+        ));
+    } else if rejected > 0 {
+        ui.say(ui.text(
+            "hämta det avvisade till karantänen: radslag pull",
+            "fetch what was rejected into quarantine: radslag pull",
+        ));
+    }
     if conflicts > 0 {
         ui.say(ui.text("visa dem: radslag conflicts", "see them: radslag conflicts"));
     }
     Ok(())
+}
+
+/// Two sentences about a copied replica.
+fn new_device(ui: Ui, device: &NewDevice) -> String {
+    let (new, count) = (device.new, device.rewritten);
+    match ui.lang {
+        Lang::Sv => format!(
+            "En annan maskin skriver med den här replikans nyckel, som när en mapp har kopierats. \
+             Den här replikan är nu en egen enhet ({new}), och {count} ändringar som inte hade landat är skrivna på nytt."
+        ),
+        Lang::En => format!(
+            "Another machine writes with this replica's key, as when a folder is copied. \
+             This replica is now a device of its own ({new}), and {count} changes that had not landed were written anew."
+        ),
+    }
 }
 
 fn refused(tally: &Tally) -> Result<(), CliError> {

@@ -6,6 +6,7 @@ use radslag_core::event::{Base, EventBody, Group, ValueDigest};
 use radslag_core::id::{DeviceSeq, EventId, GroupId};
 use radslag_core::time::Instant;
 use radslag_core::value::{Slot, Value};
+use radslag_core::verdict::Refusal;
 use radslag_engine::check::event_size;
 use radslag_engine::clock::IdSource;
 use radslag_proto::convert::event::encode_body;
@@ -91,12 +92,26 @@ pub fn author(
     Ok(authored)
 }
 
+/// Whether every group among these events is within its limits.
+///
+/// # Errors
+/// One is over a limit.
+pub(crate) fn check_group(events: &[Authored]) -> Result<(), ClientError> {
+    for first in events.iter().filter(|event| event.body.group.is_some_and(|group| group.index == 0)) {
+        let id = first.body.group.map(|group| group.id);
+        let members = || events.iter().filter(|event| event.body.group.map(|group| group.id) == id);
+        over("the number of changes that belong together", members().count(), limits::GROUP_MAX as usize)?;
+        over("what belongs together", members().map(Authored::size).sum(), limits::GROUP_BYTES)?;
+    }
+    Ok(())
+}
+
 fn over(what: &'static str, size: usize, limit: usize) -> Result<(), ClientError> {
     if size > limit { Err(ClientError::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that an envelope is made of, once")]
-fn seal(
+pub(crate) fn seal(
     settings: &Settings,
     ids: &dyn IdSource,
     now: Instant,
@@ -137,7 +152,7 @@ fn seal(
         change: draft.change,
     };
     let bytes = encode_body(&body)
-        .map_err(|error| ClientError::BadFile { path: "the change".into(), what: error.to_string() })?;
+        .map_err(|error| ClientError::WouldBeRefused(Box::new(Refusal::Undecodable(error.to_string()))))?;
     let hash = Digest::of(&bytes);
     let authored = Authored { body, bytes, hash, values };
     over("the change with its texts", authored.size(), limits::EVENT_BYTES)?;

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use radslag_core::command::CommandError;
+use radslag_core::id::{DeviceId, EventId};
 use radslag_core::rejection::Rejection;
+use radslag_core::verdict::Refusal;
 use radslag_engine::ledger::LedgerError;
 use radslag_log::LogError;
 use radslag_proto::status::ApiError;
+
+use crate::resubmit::KeptInOutbox;
 
 /// Why a replica did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,32 @@ pub enum ClientError {
         /// Why.
         detail: String,
     },
+    /// A server would refuse the change, so it is not queued.
+    #[error("a server would refuse the change: {0}")]
+    WouldBeRefused(Box<Refusal>),
+    /// Another machine writes with this replica's key, and the server does not let this one enrol as another device.
+    #[error(
+        "another machine writes with this replica's key (device {device}, event {}), as when a folder is copied, \
+         and this server does not let devices enrol themselves",
+        other.short()
+    )]
+    Forked {
+        /// The device that both write as.
+        device: DeviceId,
+        /// The other machine's event.
+        other: EventId,
+    },
+    /// The rules would decline what is to be handed in again.
+    #[error("number {number} would be declined again: {rejection}")]
+    DeclinedAgain {
+        /// Its number in the quarantine.
+        number: u64,
+        /// Why.
+        rejection: Box<Rejection>,
+    },
+    /// What waits in the outbox cannot be given up.
+    #[error("{0}")]
+    KeptInOutbox(#[from] KeptInOutbox),
     /// The replica has not been pulled yet.
     #[error("this replica has no programme yet")]
     Empty,

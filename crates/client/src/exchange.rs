@@ -69,6 +69,15 @@ impl Replica {
         let mut tally = Tally::default();
         let exchange = self.begin(goal)?;
         self.drive(remote, exchange, &mut tally, &mut progress, Call::Push).await?;
+        if goal == Goal::Pull || self.outbox.is_empty() {
+            return Ok(tally);
+        }
+        if let Some(other) = self.fork()? {
+            // What did land has been seen by now: only the rest is written anew.
+            tally.new_device = Some(self.renew(remote, other).await?);
+            let exchange = self.begin(goal)?;
+            self.drive(remote, exchange, &mut tally, &mut progress, Call::Push).await?;
+        }
         Ok(tally)
     }
 
@@ -104,16 +113,16 @@ impl Replica {
                     let request = self.subscribe_request(after);
                     self.follow(remote, &mut exchange, request, tally, progress).await?;
                 }
+                // Nothing goes on top of a chain that another machine continued.
+                Ask::Push { .. } if self.fork()?.is_some() => return Ok(()),
                 Ask::Push { rows } => {
-                    unforked(tally)?;
                     let answers = self.hand_in(remote, rows, call).await?;
                     call = Call::Push;
                     self.take_answers(&mut exchange, &answers, tally)?;
                 }
             }
         }
-        // One that was met in the answers; what landed before it has been looked for.
-        if self.outbox.is_empty() { Ok(()) } else { unforked(tally) }
+        Ok(())
     }
 
     async fn follow(
@@ -178,13 +187,4 @@ impl Replica {
     pub fn outbox_is_empty(&self) -> bool {
         self.outbox.is_empty()
     }
-}
-
-/// Nothing goes on top of a chain that another machine continued.
-fn unforked(tally: &Tally) -> Result<(), ClientError> {
-    let Some(landed) = tally.forked else { return Ok(()) };
-    Err(ClientError::Refused {
-        reason: "DEVICE_FORKED".to_owned(),
-        detail: format!("another machine with this replica's key has written event {landed}"),
-    })
 }

@@ -3,12 +3,18 @@
 //! [`replica::Replica`] works without a network: it shows `fold(confirmed ++ outbox)` and queues what is edited.
 //! [`remote::Remote`] is the connection, [`exchange`] moves records over it, [`steps`] verifies and stores every one.
 
+mod again;
 pub mod author;
+mod checks;
 pub mod error;
 pub mod exchange;
+pub mod fork;
 pub mod past;
+pub mod quarantine;
 pub mod remote;
 pub mod replica;
+pub mod resubmit;
+mod setting;
 pub mod settings;
 pub mod steps;
 

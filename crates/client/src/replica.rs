@@ -8,7 +8,7 @@ use std::time::Duration;
 use prost::Message as _;
 use radslag_core::command::Draft;
 use radslag_core::event::{Base, EventBody};
-use radslag_core::id::{DeviceSeq, EventId, Position};
+use radslag_core::id::{DeviceSeq, EventId};
 use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::rejection::Rejection;
@@ -18,10 +18,9 @@ use radslag_core::value::{Value, ValueRef, Values};
 use radslag_engine::clock::{Clock, IdSource, day_of};
 use radslag_engine::ledger::Ledger;
 use radslag_engine::past::LogPast;
-use radslag_log::{Commit, EventLog, RowChange, RowKey, RowKind};
+use radslag_log::{Commit, EventLog, RowKey, RowKind};
 use radslag_log_sled::{OpenOptions, SledLog};
 use radslag_proto::api::v1::SignedEvent;
-use radslag_proto::convert::bundle::encode_event;
 use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::value::decode_values;
 use radslag_proto::log::v1::QuarantinedEvent;
@@ -29,6 +28,8 @@ use radslag_trust::keys::DeviceKey;
 
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
+use crate::fork::{Keys, is_current, row_number};
+use crate::quarantine::{Cause, Refused};
 use crate::settings::{self, FOLDER, Settings};
 
 /// How long a command waits for another one that holds the store.
@@ -52,6 +53,10 @@ pub struct Replica {
     pub clock: Arc<dyn Clock>,
     /// Ids and salts.
     pub ids: Arc<dyn IdSource>,
+    /// Which rows of the store are this device's outbox.
+    pub(crate) generation: u64,
+    /// Where keys are kept.
+    pub(crate) keys: Keys,
     // Kept apart so that closing can be waited for; none where somebody else keeps the log.
     store: Option<Arc<SledLog>>,
 }
@@ -59,6 +64,8 @@ pub struct Replica {
 /// An own event that will not land, with everything that was typed.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
+    /// Its number in the quarantine.
+    pub number: u64,
     /// What it says.
     pub body: EventBody,
     /// The values beside it.
@@ -69,6 +76,14 @@ pub struct Quarantined {
     pub detail: String,
     /// Whether it is a record of the log, rejected; else the server refused it.
     pub rejected: bool,
+    /// The sides that the field had, where the reason is staleness.
+    pub current_sides: Vec<EventId>,
+    /// When it came here, where that is known.
+    pub since: Option<Instant>,
+    /// The own event that it builds on and that will not land either.
+    pub cause: Option<Cause>,
+    /// Where the refusal began; none for a rejection.
+    pub refused_from: Option<Refused>,
 }
 
 /// The programme as the replica shows it.
@@ -120,7 +135,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// The rules would decline it.
-    fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
+    pub(crate) fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
         self.lay_over(event);
         let last = self.state.recorded_at();
         let now = self.replica.clock.now();
@@ -197,7 +212,8 @@ impl Replica {
         let options = OpenOptions { wait: PATIENCE, ..OpenOptions::default() };
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
         let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
-        let mut replica = Self::on(log, settings, key, clock, ids)?;
+        let keys = Keys::Folder(folder);
+        let mut replica = Self::on(log, settings, key, keys, clock, ids)?;
         dir.clone_into(&mut replica.dir);
         replica.store = Some(store);
         Ok(replica)
@@ -211,12 +227,16 @@ impl Replica {
         log: Arc<dyn EventLog>,
         settings: Settings,
         key: DeviceKey,
+        keys: Keys,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, ClientError> {
         let ledger = Ledger::replay(log.as_ref(), settings.program)?;
         let (dir, outbox) = (PathBuf::new(), Vec::new());
-        let mut replica = Self { dir, settings, key, log, ledger, outbox, clock, ids, store: None };
+        let generation = 0;
+        let mut replica =
+            Self { dir, settings, key, log, ledger, outbox, clock, ids, generation, keys, store: None };
+        replica.follow_device()?;
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
     }
@@ -237,7 +257,8 @@ impl Replica {
 
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {
         let mut outbox = Vec::new();
-        for (number, bytes) in self.log.rows(self.settings.program, RowKind::Outbox)? {
+        let rows = self.log.rows(self.settings.program, RowKind::Outbox)?.into_iter();
+        for (number, bytes) in rows.filter(|(number, _)| is_current(self.generation, *number)) {
             let bad =
                 |what: String| ClientError::Unverified(format!("outbox row {number} is damaged: {what}"));
             let row = SignedEvent::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
@@ -251,7 +272,8 @@ impl Replica {
 
     /// The key of an outbox row.
     pub fn outbox_row(&self, seq: DeviceSeq) -> RowKey {
-        RowKey { program: self.settings.program, kind: RowKind::Outbox, number: seq.get() }
+        let number = row_number(self.generation, seq);
+        RowKey { program: self.settings.program, kind: RowKind::Outbox, number }
     }
 
     /// The own events that will not land, oldest first.
@@ -280,39 +302,22 @@ impl Replica {
             let bad = |what: String| ClientError::Unverified(format!("quarantine row {number}: {what}"));
             let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
             let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
-            let rejected = row.position > 0;
-            found.push(Quarantined { body, values, reason: row.reason, detail: row.detail, rejected });
+            let cause = EventId::from_slice(&row.because_of).map(|event| Cause { event, why: row.cause });
+            found.push(Quarantined {
+                number,
+                body,
+                values,
+                reason: row.reason,
+                detail: row.detail,
+                rejected: row.position > 0,
+                current_sides: row.current_sides.iter().filter_map(|id| EventId::from_slice(id)).collect(),
+                since: (row.since > 0).then(|| Instant::from_micros(row.since)),
+                cause,
+                refused_from: EventId::from_slice(&row.refused_first)
+                    .map(|event| Refused { event, seq: DeviceSeq::new(row.refused_from) }),
+            });
         }
         Ok(found)
-    }
-
-    /// The changes that put an own event into quarantine and take it out of the outbox.
-    pub fn to_quarantine(
-        &self,
-        event: &Authored,
-        number: u64,
-        reason: &str,
-        detail: &str,
-        position: Position,
-    ) -> [RowChange; 2] {
-        let row = QuarantinedEvent {
-            body: event.bytes.clone(),
-            values: encode_event(Vec::new(), &event.values).values,
-            reason: reason.to_owned(),
-            detail: detail.to_owned(),
-            position: position.get(),
-        };
-        let key = RowKey { program: self.settings.program, kind: RowKind::Quarantine, number };
-        [RowChange::Put(key, row.encode_to_vec()), RowChange::Delete(self.outbox_row(event.body.device_seq))]
-    }
-
-    /// The number that the next quarantined event gets.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub fn next_quarantine(&self) -> Result<u64, ClientError> {
-        let rows = self.log.rows(self.settings.program, RowKind::Quarantine)?;
-        Ok(rows.last().map_or(1, |(number, _)| number + 1))
     }
 
     /// The view: confirmed and queued changes, folded.
@@ -337,7 +342,7 @@ impl Replica {
         Base { epoch: self.ledger.state.epoch(), position: self.ledger.state.head(), seq: self.chain().seq }
     }
 
-    fn chain(&self) -> Chain {
+    pub(crate) fn chain(&self) -> Chain {
         let fence = self.ledger.fences.of(self.settings.device);
         match self.outbox.last() {
             Some(last) => Chain { seq: last.body.device_seq, hash: last.hash },
@@ -361,13 +366,10 @@ impl Replica {
         let events = author(&self.settings, self.ids.as_ref(), now, base, chain, drafts, act, grouped)?;
         let mut view = self.view();
         for event in &events {
+            self.check_own(event)?;
             view.take(event).map_err(|rejection| ClientError::Rejected(Box::new(rejection)))?;
         }
-        let row = |event: &Authored| {
-            let row = encode_event(event.bytes.clone(), &event.values);
-            RowChange::Put(self.outbox_row(event.body.device_seq), row.encode_to_vec())
-        };
-        let rows = events.iter().map(row).collect();
+        let rows = events.iter().map(|event| self.put_outbox(event)).collect();
         self.log.commit(Commit { appends: Vec::new(), rows })?;
         let ids = events.iter().map(|event| event.body.event_id).collect();
         self.outbox.extend(events);

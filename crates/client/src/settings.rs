@@ -113,7 +113,11 @@ pub fn write_file(path: &Path, bytes: &[u8], secret: bool) -> Result<(), ClientE
 /// # Errors
 /// It cannot be read, others may read it too, or it is not sixty-four hexadecimal digits.
 pub fn load_key(folder: &Path) -> Result<DeviceKey, ClientError> {
-    let path = key_path(folder);
+    load_key_at(&key_path(folder))
+}
+
+pub(crate) fn load_key_at(path: &Path) -> Result<DeviceKey, ClientError> {
+    let path = path.to_owned();
     let text = fs::read_to_string(&path).map_err(io(&path))?;
     #[cfg(unix)]
     {
@@ -135,8 +139,12 @@ pub fn load_key(folder: &Path) -> Result<DeviceKey, ClientError> {
 /// # Errors
 /// It cannot be written.
 pub fn save_key(folder: &Path, key: &DeviceKey) -> Result<(), ClientError> {
+    save_key_at(&key_path(folder), key)
+}
+
+pub(crate) fn save_key_at(path: &Path, key: &DeviceKey) -> Result<(), ClientError> {
     let text = radslag_core::digest::Digest::new(key.seed()).to_string();
-    write_file(&key_path(folder), format!("{text}\n").as_bytes(), true)
+    write_file(path, format!("{text}\n").as_bytes(), true)
 }
 
 /// Where a replica's key is.

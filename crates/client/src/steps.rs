@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use prost::Message as _;
 use radslag_core::digest::Digest;
-use radslag_core::id::{EventId, Position};
+use radslag_core::id::Position;
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::verdict::{Refusal, Verdict};
+use radslag_core::state::State;
+use radslag_core::verdict::Verdict;
 use radslag_engine::ledger::{Batch, FramedRecord, Ledger, read_record};
 use radslag_log::{Append, Commit, ReadLimit, RowChange, StoredRecord};
 use radslag_proto::api::v1 as api;
@@ -23,6 +24,8 @@ use radslag_trust::keys::PublicKey;
 
 use crate::author::Authored;
 use crate::error::ClientError;
+use crate::fork::NewDevice;
+use crate::quarantine::{Aside, News, waiting_cures};
 use crate::replica::Replica;
 
 /// Records are stored in commits of about this size.
@@ -39,14 +42,16 @@ pub struct Tally {
     pub rejected: usize,
     /// Own events that were answered: they are in the log, accepted.
     pub accepted: usize,
-    /// The reasons of those that were answered as rejected.
+    /// Own events that were answered: they are in the log, rejected.
+    pub declined: usize,
+    /// Their reasons: one line for an event, and one for a group.
     pub rejections: Vec<String>,
     /// Why the rest was refused, if it was; those events are in quarantine.
     pub refused: Option<String>,
     /// How many events that put into quarantine.
     pub quarantined: usize,
-    /// An event that another machine wrote with this device's id.
-    pub forked: Option<EventId>,
+    /// What became of a copied replica.
+    pub new_device: Option<NewDevice>,
 }
 
 fn unverified(what: impl Into<String>) -> ClientError {
@@ -92,11 +97,12 @@ impl Replica {
         api::SubscribeRequest { program_id: self.settings.program.to_string(), after, until_caught_up: true }
     }
 
-    /// Rows of the outbox as they are handed in: signed now, once for all.
+    /// Rows of the outbox as they are handed in: signed now, once for all. From here on they may land.
     ///
     /// # Errors
     /// There are no such rows.
     pub fn bundle(&self, rows: Range<usize>) -> Result<api::Bundle, ClientError> {
+        self.note_handed_in(rows.end)?;
         let events = self.outbox.get(rows).ok_or_else(|| unverified("the outbox is not what it was"))?;
         let hashes: Vec<_> = events.iter().map(|event| event.hash).collect();
         let (program, device) = (self.settings.program, self.settings.device);
@@ -124,9 +130,8 @@ impl Replica {
         let seen: Vec<Seen> = frames.iter().map(|(record, _, read)| seen(record, read)).collect();
         self.tell_of_new_rows(exchange);
         let effects = exchange.receive(Tell::Records(&seen)).map_err(|alarm| alarmed(&alarm))?;
-        let Effects { take, settled, forked, .. } = effects;
+        let Effects { take, settled, .. } = effects;
         frames.drain(..take.start.min(frames.len()));
-        tally.forked = tally.forked.or(forked);
         let mut batch = Batch::default();
         let mut bytes = 0;
         let mut last_bundle = None;
@@ -139,6 +144,10 @@ impl Replica {
             last_bundle = Some(record.bundle_position);
             let values = decode_values(&values)
                 .map_err(|error| unverified(format!("a value of position {}: {error}", record.position)))?;
+            // What goes to quarantine is written in the same commit.
+            let aside = settled.iter().find(|own| !own.accepted && own.position.get() == record.position);
+            let aside = aside.and_then(|own| self.outbox.iter().find(|row| row.body.event_id == own.event));
+            bytes += aside.map_or(0, Authored::size);
             bytes +=
                 record.body.len() + values.iter().map(|value| value.bytes.len() + 40).sum::<usize>() + 200;
             batch.records.push(FramedRecord { record, values });
@@ -167,7 +176,14 @@ impl Replica {
             .iter()
             .map(|frame| StoredRecord { record: frame.record.clone(), values: encode_values(&frame.values) })
             .collect();
-        let stored = self.take_in(batch).and_then(|taken| self.write(records, bundles, settled, &taken));
+        // Why something was declined is judged on the programme that it met.
+        let declined = |own: &Settled| {
+            !own.accepted && batch.records.iter().any(|frame| frame.record.position == own.position.get())
+        };
+        let before = settled.iter().any(declined).then(|| self.ledger.state.clone());
+        let stored = self
+            .take_in(batch)
+            .and_then(|taken| self.write(records, bundles, settled, &taken, before.as_ref()));
         match stored {
             Ok((taken, confirmed, rejected)) => {
                 tally.records += taken;
@@ -193,15 +209,23 @@ impl Replica {
         bundles: Vec<v1::Bundle>,
         settled: &[Settled],
         taken: &[Recorded],
+        before: Option<&State>,
     ) -> Result<(usize, usize, usize), ClientError> {
         let (mut confirmed, mut rejected) = (0, 0);
         let mut rows = Vec::new();
         let mut seen = Vec::new();
-        let mut quarantine = self.next_quarantine()?;
+        let mut aside: Option<Aside> = None;
+        let before = before.unwrap_or(&self.ledger.state);
+        let news = News { before, taken, stored: &records };
         for record in taken {
             let own = settled.iter().any(|own| own.position == record.position);
             let own = self.outbox.iter().find(|event| own && event.body.event_id == record.event_id);
-            let Some(own) = own else { continue };
+            let Some(own) = own else {
+                if self.is_foreign(record)? {
+                    rows.push(self.put_fork(record.event_id));
+                }
+                continue;
+            };
             seen.push(record.event_id);
             match &record.entry {
                 Entry::Accepted { .. } => {
@@ -210,9 +234,11 @@ impl Replica {
                 }
                 Entry::Rejected(facts) => {
                     rejected += 1;
-                    let (reason, why) = (facts.reason.name(), "the rules declined it");
-                    rows.extend(self.to_quarantine(own, quarantine, reason, why, record.position));
-                    quarantine += 1;
+                    let aside = match &mut aside {
+                        Some(aside) => aside,
+                        none @ None => none.insert(Aside::begin(self)?),
+                    };
+                    rows.extend(aside.reject(self, own, record, facts, &news)?);
                 }
             }
         }
@@ -275,12 +301,22 @@ impl Replica {
         let decode = |answer: &api::Answer| decode_answer(answer).map(|(_, verdict)| verdict);
         let verdicts: Result<Vec<Verdict>, _> = answers.iter().map(decode).collect();
         let verdicts = verdicts.map_err(|error| unverified(format!("the server's answer: {error}")))?;
+        let first = exchange.answered();
         let effects = exchange.receive(Tell::Answers(&verdicts)).map_err(|alarm| alarmed(&alarm))?;
-        for verdict in &verdicts {
+        let rows = self.outbox.get(first..).unwrap_or_default();
+        let mut told = Vec::new();
+        for (own, verdict) in rows.iter().zip(&verdicts) {
             match verdict {
                 Verdict::Accepted(_) | Verdict::DuplicateAccepted(_) => tally.accepted += 1,
                 Verdict::Rejected(receipt) | Verdict::DuplicateRejected(receipt) => {
-                    tally.rejections.push(format!("{}: {}", receipt.reason, receipt.detail));
+                    tally.declined += 1;
+                    // One line for what belongs together.
+                    if own.body.group.is_none_or(|group| group.index == 0) {
+                        tally.rejections.push(format!("{}: {}", receipt.reason, receipt.detail));
+                    }
+                    if matches!(verdict, Verdict::Rejected(_)) {
+                        told.push((own, receipt.clone()));
+                    }
                 }
                 // What these do is among the effects.
                 Verdict::Refused(_)
@@ -289,30 +325,22 @@ impl Replica {
                 | Verdict::RetryLater { .. } => {}
             }
         }
+        // Only the answer has the words: they are kept until the record is seen.
+        self.remember(&told)?;
         if let Some((event, refusal)) = effects.refused {
-            tally.refused = Some(format!("{}: {refusal}", refusal.name()));
-            tally.quarantined += self.refuse_from(event, &refusal)?;
+            let (reason, detail) = (refusal.name(), refusal.to_string());
+            if waiting_cures(reason) {
+                return Err(ClientError::Refused { reason: reason.to_owned(), detail });
+            }
+            tally.refused = Some(format!("{reason}: {detail}"));
+            if let Some(at) = self.outbox.iter().position(|row| row.body.event_id == event) {
+                tally.quarantined += self.refuse_from(at, reason, &detail)?;
+            }
         }
-        tally.forked = tally.forked.or(effects.forked);
-        Ok(())
-    }
-
-    /// Moves an own event that was refused, and all after it, to quarantine.
-    fn refuse_from(&mut self, event: EventId, refusal: &Refusal) -> Result<usize, ClientError> {
-        let Some(at) = self.outbox.iter().position(|row| row.body.event_id == event) else { return Ok(0) };
-        let (reason, detail) = (refusal.name(), refusal.to_string());
-        let numbers = self.next_quarantine()?..;
-        let mut rows = Vec::new();
-        for (index, (event, number)) in self.outbox[at..].iter().zip(numbers).enumerate() {
-            let (reason, detail) = if index == 0 {
-                (reason, detail.as_str())
-            } else {
-                ("FOLLOWS_REFUSED", "an earlier change of this replica was refused")
-            };
-            rows.extend(self.to_quarantine(event, number, reason, detail, Position::ZERO));
+        match effects.forked {
+            Some(other) => self.note_fork(other),
+            None => Ok(()),
         }
-        self.log.commit(Commit { appends: Vec::new(), rows })?;
-        Ok(self.outbox.split_off(at).len())
     }
 }
 

@@ -258,6 +258,11 @@ impl Exchange {
         self.rows.len()
     }
 
+    /// How many of the first rows were answered.
+    pub const fn answered(&self) -> usize {
+        self.answered.len()
+    }
+
     /// A row was queued meanwhile, after all others.
     pub fn queued(&mut self, row: Row) {
         self.rows.push(row);

@@ -81,11 +81,16 @@ impl Fence {
         if seq == self.last_seq.next() && prev != self.last_body && !broken::is(Variant::PrevIgnored) {
             return Passage::Forked { at: self.last_seq };
         }
-        let before = self.bases.partition_point(|(number, _)| *number <= base.seq);
-        match before.checked_sub(1).map(|index| self.bases[index].1) {
+        match self.seen_by(base) {
             Some(seen) if seen > vouched => Passage::ViewNotClosed { seen },
             _ => Passage::Open,
         }
+    }
+
+    /// The greatest position that the device's own events up to `base.seq` had seen.
+    pub fn seen_by(&self, base: &Base) -> Option<Position> {
+        let before = self.bases.partition_point(|(number, _)| *number <= base.seq);
+        before.checked_sub(1).map(|index| self.bases[index].1)
     }
 
     fn note(&mut self, seq: DeviceSeq, record: &Recorded, base_epoch: EpochId, vouched: Option<Position>) {

@@ -1,10 +1,11 @@
 //! A municipality of a simulated world: the real replica, and a person who edits, opens forms and decides conflicts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use radslag_client::author::Act;
 use radslag_client::clock::{Clock as _, IdSource as _};
 use radslag_client::error::ClientError;
+use radslag_client::fork::Keys;
 use radslag_client::replica::{Replica, View};
 use radslag_client::settings::Settings;
 use radslag_client::steps::Tally;
@@ -84,8 +85,9 @@ pub struct Member {
     pub form: Option<Form>,
     /// Its confirmed records, each as it was first shown: SHA-256 of the record.
     pub confirmed: Vec<Digest>,
-    /// Whether another machine uses its device's id and this one has been told.
-    pub forked: bool,
+    /// Whether its disk was ever copied, or is a copy.
+    pub copied: bool,
+    keys: Keys,
     ids: Arc<SimIds>,
 }
 
@@ -98,7 +100,19 @@ impl Member {
         seed: [u8; 32],
         ids: Arc<SimIds>,
     ) -> Result<Self, String> {
-        let replica = open(&disk, &clock, settings, seed, &ids)?;
+        Self::open_with(disk, clock, settings, seed, Keys::Held(Arc::default()), ids)
+    }
+
+    fn open_with(
+        disk: Arc<Disk>,
+        clock: SimClock,
+        settings: &Settings,
+        seed: [u8; 32],
+        keys: Keys,
+        ids: Arc<SimIds>,
+    ) -> Result<Self, String> {
+        let replica = open(&disk, &clock, settings, seed, &keys, &ids)?;
+        let seed = replica.key.seed();
         let mut member = Self {
             disk,
             clock,
@@ -107,7 +121,8 @@ impl Member {
             talk: None,
             form: None,
             confirmed: vec![],
-            forked: false,
+            copied: false,
+            keys,
             ids,
         };
         member.look()?;
@@ -118,16 +133,27 @@ impl Member {
     pub fn restart(&mut self) -> Result<(), String> {
         self.disk.recover();
         let settings = self.replica.settings.clone();
-        self.replica = open(&self.disk, &self.clock, &settings, self.seed, &self.ids)?;
+        self.replica = open(&self.disk, &self.clock, &settings, self.seed, &self.keys, &self.ids)?;
+        self.seed = self.replica.key.seed();
         self.talk = None;
         self.form = None;
         self.look()
     }
 
     /// The same disk in another machine.
-    pub fn copy(&self) -> Result<Self, String> {
+    pub fn copy(&mut self) -> Result<Self, String> {
+        self.copied = true;
+        let keys = match &self.keys {
+            Keys::Held(keys) => {
+                Keys::Held(Arc::new(Mutex::new(keys.lock().expect("nobody panics here").clone())))
+            }
+            folder @ Keys::Folder(_) => folder.clone(),
+        };
         let disk = Arc::new(Disk::with(self.disk.log().copy()));
-        Self::open(disk, self.clock.clone(), &self.replica.settings, self.seed, Arc::clone(&self.ids))
+        let (clock, ids) = (self.clock.clone(), Arc::clone(&self.ids));
+        let mut copy = Self::open_with(disk, clock, &self.replica.settings, self.seed, keys, ids)?;
+        copy.copied = true;
+        Ok(copy)
     }
 
     /// Looks at what is confirmed: nothing that was shown once may ever change.
@@ -292,11 +318,12 @@ fn open(
     clock: &SimClock,
     settings: &Settings,
     seed: [u8; 32],
+    keys: &Keys,
     ids: &Arc<SimIds>,
 ) -> Result<Replica, String> {
     let log: Arc<dyn EventLog> = Arc::clone(disk) as Arc<dyn EventLog>;
     let (clock, ids) = (Arc::new(clock.clone()), Arc::clone(ids));
-    let opened = Replica::on(log, settings.clone(), DeviceKey::from_seed(seed), clock, ids);
+    let opened = Replica::on(log, settings.clone(), DeviceKey::from_seed(seed), keys.clone(), clock, ids);
     opened.map_err(|error| format!("restart: a replica cannot be opened again: {error}"))
 }
 

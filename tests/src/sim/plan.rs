@@ -54,6 +54,8 @@ pub enum Step {
     CopyDisk(u8),
     /// A waiting event of a member is damaged in memory before it was ever sent.
     Damage(u8),
+    /// A member writes what is in its quarantine anew, or gives it up.
+    Settle(u8, bool),
     /// A copied disk goes on with the number that the server expects, whatever stands before it.
     GoOn,
     /// Somebody misbehaves.
@@ -125,7 +127,8 @@ fn step(dice: &mut Dice, replicas: usize) -> Step {
         }
         970..976 => Step::CopyDisk(who),
         976..981 => Step::Damage(who),
-        981..986 => Step::GoOn,
+        981..985 => Step::GoOn,
+        985..991 => Step::Settle(who, dice.chance(70)),
         _ => Step::Malice(byte(dice), short(dice)),
     }
 }

@@ -8,6 +8,7 @@ use prost::Message as _;
 use radslag_client::author::Act;
 use radslag_client::clock::IdSource as _;
 use radslag_client::error::ClientError;
+use radslag_client::resubmit::Resubmission;
 use radslag_client::settings::Settings;
 use radslag_client::steps::Tally;
 use radslag_core::broken::{self, Variant};
@@ -16,7 +17,7 @@ use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Base, Change, PartyKind};
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, Position, ProgramId};
 use radslag_core::verdict::Verdict;
-use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange, RowKey, RowKind};
+use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::encode_event;
@@ -46,6 +47,11 @@ pub struct Authored {
     pub sent: Option<u64>,
     /// When its author first heard of it, and where it was said to stand.
     pub heard: Option<(u64, Position)>,
+    /// Its author wrote it anew or gave it up.
+    pub closed: bool,
+    /// It was written anew, after other own events or as another device: a base is one number of a sequence, and cannot
+    /// leave out what came between.
+    pub anew: bool,
 }
 
 /// A world.
@@ -199,6 +205,7 @@ impl World {
                 self.damage(who(member));
                 Ok(())
             }
+            Step::Settle(member, again) => self.settle(who(member), *again),
             Step::GoOn => {
                 self.go_on();
                 Ok(())
@@ -224,7 +231,7 @@ impl World {
                 self.members[member].restart()?;
                 self.report.crashes += 1;
                 // What reached the disk before the crash is written, whether or not anybody heard of it.
-                let rows = self.members[member].shown().waiting;
+                let rows = waiting(&self.members[member]);
                 for event in rows {
                     if !self.book.contains_key(&event) {
                         self.note(event, &shown);
@@ -234,13 +241,18 @@ impl World {
             }
             // The rules say at once that it would be declined, or the form is of no use any more: nothing is written.
             Err(ClientError::Rejected(_) | ClientError::Command(_)) => Ok(()),
+            // What was looked at holds numbers that another machine has taken since.
+            Err(ClientError::WouldBeRefused(_)) if self.members[member].copied => Ok(()),
             Err(error) => Err(format!("queue: {error}")),
         }
     }
 
     fn note(&mut self, event: EventId, shown: &Shown) {
         self.report.authored += 1;
-        self.book.insert(event, Authored { shown: shown.clone(), sent: None, heard: None });
+        self.book.insert(
+            event,
+            Authored { shown: shown.clone(), sent: None, heard: None, closed: false, anew: false },
+        );
     }
 
     fn begin_sync(&mut self, who: usize) -> Result<(), String> {
@@ -262,17 +274,20 @@ impl World {
         let member = &mut self.members[who];
         let Some(talk) = &mut member.talk else { return Ok(()) };
         talk.call = call;
-        let forked = talk.tally.forked.is_some();
+        let forked = member.replica.fork().map_err(|error| format!("fork: {error}"))?;
         match talk.exchange.generate() {
             Some(Ask::Follow { after }) => self.flights.push(Flight::Follow { from: who, call, after }),
             // As the client does: nothing goes on top of a chain that another machine continued.
-            Some(Ask::Push { .. }) if forked => {
-                member.forked = true;
-                member.talk = None;
-            }
+            Some(Ask::Push { .. }) if forked.is_some() => return self.renew(who),
             Some(Ask::Push { rows }) => {
-                let bundle =
-                    member.replica.bundle(rows.clone()).map_err(|error| format!("bundle: {error}"))?;
+                let bundle = match member.replica.bundle(rows.clone()) {
+                    Ok(bundle) => bundle,
+                    Err(ClientError::Log(_)) => {
+                        self.report.crashes += 1;
+                        return member.restart();
+                    }
+                    Err(error) => return Err(format!("bundle: {error}")),
+                };
                 for row in &member.replica.outbox[rows] {
                     if let Some(authored) = self.book.get_mut(&row.body.event_id) {
                         authored.sent.get_or_insert(self.tick);
@@ -280,19 +295,118 @@ impl World {
                 }
                 self.flights.push(Flight::Push { from: who, call, bundle });
             }
-            None => {
-                member.forked |= forked && !member.replica.outbox.is_empty();
-                member.talk = None;
+            None if forked.is_some() && !member.replica.outbox.is_empty() => return self.renew(who),
+            None => member.talk = None,
+        }
+        Ok(())
+    }
+
+    /// A copied disk becomes a device of its own, and goes on.
+    fn renew(&mut self, who: usize) -> Result<(), String> {
+        let member = &mut self.members[who];
+        let Some(other) = member.replica.fork().map_err(|error| format!("fork: {error}"))? else {
+            return Ok(());
+        };
+        if !member.copied {
+            let what = "a device that nobody copied is told that another machine uses its id";
+            return Err(format!("law 1: {what}"));
+        }
+        let (before, device) = (waiting(member), member.replica.settings.device);
+        // What is open was opened as the device that this no longer is.
+        (member.form, member.talk) = (None, None);
+        let renewed = member.replica.become_new_device(other);
+        match renewed {
+            Ok(_) => {}
+            Err(ClientError::Log(_)) => {
+                self.report.crashes += 1;
+                member.restart()?;
+            }
+            Err(error) => return Err(format!("renew: {error}")),
+        }
+        let member = &mut self.members[who];
+        member.seed = member.replica.key.seed();
+        if member.replica.settings.device == device {
+            return Ok(());
+        }
+        let after = waiting(member);
+        self.written_anew(&before, &after)?;
+        self.begin_sync(who)
+    }
+
+    /// Events that took the places of others: their authors saw the same.
+    fn written_anew(&mut self, before: &[EventId], after: &[EventId]) -> Result<(), String> {
+        if before.len() != after.len() {
+            return Err(format!("law 1: {} events were written anew as {}", before.len(), after.len()));
+        }
+        let renamed: BTreeMap<EventId, EventId> = before.iter().copied().zip(after.iter().copied()).collect();
+        for (old, new) in &renamed {
+            let Some(authored) = self.book.get_mut(old) else { continue };
+            authored.closed = true;
+            let mut shown = authored.shown.clone();
+            for waiting in &mut shown.waiting {
+                *waiting = renamed.get(waiting).copied().unwrap_or(*waiting);
+            }
+            self.book.insert(*new, Authored { shown, sent: None, heard: None, closed: false, anew: true });
+        }
+        Ok(())
+    }
+
+    /// Somebody looks through their quarantine.
+    fn settle(&mut self, who: usize, again: bool) -> Result<(), String> {
+        let member = &mut self.members[who];
+        if member.talk.is_some() {
+            return Ok(());
+        }
+        let held = member.replica.quarantined().map_err(|error| format!("quarantine: {error}"))?;
+        // What was damaged would be refused once more.
+        let held: Vec<_> = held.into_iter().filter(|held| held.rejected || !again).collect();
+        let numbers: Vec<u64> = held.iter().map(|held| held.number).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let before: Vec<EventId> = held.iter().map(|held| held.body.event_id).collect();
+        let waited = member.replica.outbox.len();
+        let settled = if again {
+            let wanted = Resubmission { numbers, ..Resubmission::default() };
+            member.replica.resubmit(&wanted).map(|_| ())
+        } else {
+            member.replica.discard(&numbers)
+        };
+        match settled {
+            Ok(()) => {}
+            Err(ClientError::Log(_)) => {
+                self.report.crashes += 1;
+                member.restart()?;
+            }
+            // It would be rejected again.
+            Err(ClientError::Rejected(_)) => return Ok(()),
+            Err(error) => return Err(format!("settle: {error}")),
+        }
+        let member = &self.members[who];
+        let after: Vec<EventId> =
+            member.replica.outbox.iter().skip(waited).map(|row| row.body.event_id).collect();
+        if again && !after.is_empty() {
+            return self.written_anew(&before, &after);
+        }
+        let left = member.replica.quarantined().map_err(|error| format!("quarantine: {error}"))?;
+        for event in before.iter().filter(|event| left.iter().all(|held| held.body.event_id != **event)) {
+            if let Some(authored) = self.book.get_mut(event) {
+                authored.closed = true;
             }
         }
         Ok(())
+    }
+
+    /// Whose records are not the members'.
+    pub fn mallory_device(&self) -> DeviceId {
+        self.mallory.replica.settings.device
     }
 
     /// What a client would do that gave its events their base only when it pushes them.
     fn restamp(&mut self, who: usize) -> Result<(), String> {
         let member = &mut self.members[who];
         let pushes = member.talk.as_ref().and_then(|talk| talk.exchange.generate());
-        if matches!(pushes, Some(Ask::Push { .. })) && restamp(member, &self.book) {
+        if !member.copied && matches!(pushes, Some(Ask::Push { .. })) && restamp(member, &self.book) {
             let exchange = member.replica.begin(Goal::Both).map_err(|error| format!("begin: {error}"))?;
             member.talk = member.talk.take().map(|talk| Talk { exchange, ..talk });
         }
@@ -560,12 +674,18 @@ impl World {
     }
 }
 
+/// What waits in an outbox and was written by a person.
+fn waiting(member: &Member) -> Vec<EventId> {
+    let rows = member.replica.outbox.iter();
+    let rows = rows.filter(|row| !matches!(row.body.change, Change::DeviceEnrolled { .. }));
+    rows.map(|row| row.body.event_id).collect()
+}
+
 /// Gives the events that were never sent the base of this moment; says whether that changed any.
 fn restamp(member: &mut Member, book: &BTreeMap<EventId, Authored>) -> bool {
     let base = member.replica.base();
     let mut changed = false;
     let mut rows = Vec::new();
-    let program = member.replica.settings.program;
     let mut prev: Option<Digest> = None;
     for row in &mut member.replica.outbox {
         let sent = book.get(&row.body.event_id).is_some_and(|authored| authored.sent.is_some());
@@ -575,13 +695,13 @@ fn restamp(member: &mut Member, book: &BTreeMap<EventId, Authored>) -> bool {
             row.bytes = encode_body(&row.body).expect("what was read can be written");
             changed |= row.hash != Digest::of(&row.bytes);
             let written = encode_event(row.bytes.clone(), &row.values).encode_to_vec();
-            let key = RowKey { program, kind: RowKind::Outbox, number: row.body.device_seq.get() };
-            rows.push(RowChange::Put(key, written));
+            rows.push((row.body.device_seq, written));
             row.hash = Digest::of(&row.bytes);
         }
         prev = Some(row.hash);
     }
-    let commit = Commit { appends: Vec::new(), rows };
+    let put = |(seq, written)| RowChange::Put(member.replica.outbox_row(seq), written);
+    let commit = Commit { appends: Vec::new(), rows: rows.into_iter().map(put).collect() };
     member.disk.log().commit(commit).expect("a disk in memory can be written");
     changed
 }

@@ -99,8 +99,6 @@ fn what_a_later_release_brings_says_so_and_does_nothing() {
         &["device", "list"],
         &["invite", "new"],
         &["program", "show"],
-        &["outbox", "discard", "x"],
-        &["outbox", "resubmit", "x"],
         &["show", "--effective", "2019-04-10"],
         &["edit", "Nyckeltalsdagen", "--cost", "1", "--effective", "2019-04-10"],
         &["activity", "retire", "Nyckeltalsdagen", "--effective", "2019-04-10"],

@@ -134,23 +134,6 @@ fn a_server_that_has_lost_acknowledged_changes_is_an_alarm() {
 }
 
 #[test]
-fn a_copied_replica_cannot_pass_for_the_first_and_loses_nothing() {
-    let town = Town::with_sample();
-    let haninge = town.municipality("haninge", "Håkan");
-    let clone = haninge.copied("clone");
-    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
-    haninge.does(&["sync"]);
-    clone.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
-    clone.run(&["sync"]).exits(1).says("DEVICE_FORKED").says("another machine");
-    let [kept] = &clone.objects(&["outbox", "list"])[..] else { panic!("the edit is kept") };
-    assert_eq!(kept["changes"][0]["value"]["ore"], 200);
-    // Neither the log nor the first replica has noticed anything.
-    haninge.does(&["sync"]).says("0 new records");
-    assert_eq!(haninge.activity("Nyckeltalsdagen")["cost"]["ore"], 100);
-    clone.does(&["verify", "--online"]);
-}
-
-#[test]
 fn a_data_directory_and_a_port_have_one_server_at_a_time() {
     let town = Town::with_sample();
     let listen = town.url().trim_start_matches("http://");
