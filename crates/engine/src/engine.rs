@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::check::check_bundle;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
+use crate::snapshots::Snapshots;
 use crate::writer::{Job, Writer};
 
 pub use crate::writer::Pushed;
@@ -162,6 +163,7 @@ pub struct Engine {
     log_key: DeviceKey,
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
+    snapshots: Snapshots,
 }
 
 impl Engine {
@@ -202,6 +204,7 @@ impl Engine {
             log_key: options.log_key,
             open_enrolment: options.open_enrolment,
             clock,
+            snapshots: Snapshots::default(),
         })
     }
 
@@ -213,6 +216,14 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    pub(crate) const fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    pub(crate) const fn key(&self) -> &DeviceKey {
+        &self.log_key
     }
 
     /// The public key that checkpoints are signed with.
