@@ -8,5 +8,6 @@ mod e2e {
     mod main_job;
     mod refusals;
     mod servers;
+    mod snapshots;
     mod tables;
 }

@@ -4,12 +4,15 @@
 //! [`remote::Remote`] is the connection, [`exchange`] moves records over it and verifies every one.
 
 pub mod author;
+pub mod bootstrap;
 pub mod error;
 pub mod exchange;
+pub mod history;
 pub mod past;
 pub mod remote;
 pub mod replica;
 pub mod settings;
+pub mod snapshot;
 
 pub use error::ClientError;
 /// Time, ids and the civil day, as the writer has them.

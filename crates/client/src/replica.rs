@@ -30,6 +30,7 @@ use radslag_trust::keys::DeviceKey;
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
 use crate::settings::{self, FOLDER, Settings};
+use crate::snapshot::{self, Provisional};
 
 /// How long a command waits for another one that holds the store.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +47,8 @@ pub struct Replica {
     pub log: Arc<dyn EventLog>,
     /// The confirmed programme.
     pub ledger: Ledger,
+    /// Set while the history before the snapshot that it began from is missing.
+    pub provisional: Option<Provisional>,
     /// What waits to be pushed, in order.
     pub outbox: Vec<Authored>,
     /// The clock.
@@ -196,10 +199,10 @@ impl Replica {
         let key = settings::load_key(&folder)?;
         let options = OpenOptions { wait: PATIENCE, ..OpenOptions::default() };
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
-        let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
-        let ledger = Ledger::replay(log.as_ref(), settings.program)?;
+        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&store, settings.program)?;
+        let outbox = Vec::new();
         let mut replica =
-            Self { dir: dir.to_owned(), settings, key, log, ledger, outbox: Vec::new(), clock, ids, store };
+            Self { dir: dir.to_owned(), settings, key, log, ledger, provisional, outbox, clock, ids, store };
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
     }
@@ -209,13 +212,18 @@ impl Replica {
     /// # Errors
     /// The last write failed.
     pub fn close(self) -> Result<(), ClientError> {
-        let Self { log, store, .. } = self;
-        drop(log);
+        let Self { log, store, provisional, .. } = self;
+        drop((log, provisional));
         match Arc::try_unwrap(store) {
             Ok(store) => Ok(store.close()?),
             // Somebody still reads; the store closes with the last reader.
             Err(_) => Ok(()),
         }
+    }
+
+    /// The store itself, which holds nothing but whole histories from the first record on.
+    pub(crate) const fn disk(&self) -> &Arc<SledLog> {
+        &self.store
     }
 
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {

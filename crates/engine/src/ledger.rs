@@ -95,8 +95,18 @@ impl Ledger {
     /// The store does not answer, a record does not read, or the frontiers differ.
     pub fn replay(log: &dyn EventLog, program: ProgramId) -> Result<Self, LedgerError> {
         let mut ledger = Self::new(program);
+        ledger.replay_on(log)?;
+        Ok(ledger)
+    }
+
+    /// As [`Ledger::replay`], from the record after those that are here already.
+    ///
+    /// # Errors
+    /// As for [`Ledger::replay`].
+    pub fn replay_on(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
+        let program = self.state.program_id();
         let mut signatures = Signatures::default();
-        let mut next = Position::new(1);
+        let mut next = self.state.head().next();
         loop {
             let records = log.read(program, next, REPLAY)?;
             let Some(last) = records.last() else { break };
@@ -105,11 +115,10 @@ impl Ledger {
                 let record = read_record(stored)?;
                 let signature = signatures.of(log, program, stored)?;
                 let leaf = leaf_hash(&record, &signature);
-                ledger.note(&record, leaf);
+                self.note(&record, leaf);
             }
         }
-        ledger.compare_frontier(log)?;
-        Ok(ledger)
+        self.compare_frontier(log)
     }
 
     fn compare_frontier(&self, log: &dyn EventLog) -> Result<(), LedgerError> {

@@ -24,7 +24,7 @@ use radslag_trust::merkle::Frontier;
 use crate::ledger::{Ledger, LedgerError};
 
 /// The most bytes of one chunk.
-pub const CHUNK: usize = 512 << 10;
+pub const CHUNK: usize = 256 << 10;
 
 /// The largest snapshot that is made or taken.
 pub const LARGEST: usize = 256 << 20;
