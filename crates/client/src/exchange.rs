@@ -79,6 +79,7 @@ impl Replica {
         remote: &Remote,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Pulled, ClientError> {
+        self.check_not_contradicted()?;
         let program_id = self.settings.program.to_string();
         let hello = remote.hello(&program_id).await?;
         let goal = hello.head.map_or(0, |head| head.position);

@@ -1,5 +1,8 @@
 //! Closing the gap before a snapshot: the history is fetched and verified from the first record, and must give what the snapshot said.
 
+use std::sync::Arc;
+
+use prost::Message as _;
 use radslag_core::as_of;
 use radslag_core::id::Position;
 use radslag_core::state::{Keep, State};
@@ -11,8 +14,6 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::value::{decode_values, encode_values};
 use radslag_proto::log::v1;
-
-use prost::Message as _;
 
 use crate::error::ClientError;
 use crate::remote::Remote;
@@ -63,13 +64,29 @@ impl Replica {
         if ledger.state.head() < up_to {
             return Ok(History { fetched: ledger.state.head(), up_to, complete: false });
         }
-        let whole = self.compare_with_snapshot(&provisional, ledger)?;
-        let rows = Rows::read(self.disk().as_ref(), self.settings.program)?;
-        move_over(self.disk().as_ref(), self.settings.program, &rows)?;
-        self.log = std::sync::Arc::clone(self.disk()) as std::sync::Arc<dyn EventLog>;
+        self.settle(&provisional, ledger)?;
+        Ok(History { fetched: self.ledger.state.head(), up_to, complete: true })
+    }
+
+    /// All of the history is there: where it gives what the snapshot said, the replica becomes one like any other.
+    fn settle(&mut self, provisional: &Provisional, history: Ledger) -> Result<(), ClientError> {
+        let whole = self.compare_with_snapshot(provisional, history)?;
+        let program = self.settings.program;
+        let rows = Rows::read(self.disk().as_ref(), program)?;
+        move_over(self.disk().as_ref(), program, &rows)?;
+        self.log = Arc::clone(self.disk()) as Arc<dyn EventLog>;
         self.ledger = whole;
         self.provisional = None;
-        Ok(History { fetched: self.ledger.state.head(), up_to, complete: true })
+        Ok(())
+    }
+
+    /// Nothing more is built on a snapshot that is known to be wrong.
+    ///
+    /// # Errors
+    /// It is.
+    pub(crate) fn check_not_contradicted(&self) -> Result<(), ClientError> {
+        let contradicted = self.provisional.as_ref().and_then(|provisional| provisional.contradicted.clone());
+        contradicted.map_or(Ok(()), |what| Err(ClientError::Unverified(what)))
     }
 
     async fn fetch(
@@ -241,3 +258,6 @@ impl Provisional {
         Ok(state)
     }
 }
+
+#[cfg(test)]
+mod tests;
