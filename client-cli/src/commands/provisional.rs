@@ -61,6 +61,27 @@ pub fn json(replica: &Replica) -> Json {
     })
 }
 
+/// How many records of the missing history a `sync` fetches besides.
+const PIECE: u64 = 10_000;
+
+/// Fetches and verifies a piece of the missing history, so that nobody has to think of it. A server that has gone meanwhile is met again
+/// by the next command.
+pub async fn piece(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), CliError> {
+    let Some(position) = replica.provisional.as_ref().map(|provisional| provisional.position()) else {
+        return Ok(());
+    };
+    match replica.fetch_history(remote, Some(PIECE), |at, of| ui.progress(at, of)).await {
+        Err(ClientError::NoAnswer { .. }) => return Ok(()),
+        other => other?,
+    };
+    let fetched = replica.provisional.as_ref().map_or(position, |provisional| provisional.fetched);
+    ui.say(&match ui.lang {
+        Lang::Sv => format!("historiken är hämtad och kontrollerad till position {fetched} av {position}"),
+        Lang::En => format!("the history is fetched and verified to position {fetched} of {position}"),
+    });
+    Ok(())
+}
+
 /// `fetch-history`.
 pub async fn fetch_history(place: &Place, args: &FetchHistory) -> Result<(), CliError> {
     let mut replica = place.open()?;

@@ -42,7 +42,9 @@ pub async fn sync(place: &Place) -> Result<(), CliError> {
     let remote = connect(&replica).await?;
     let (pulled, pushed) = both_ways(place.ui, &mut replica, &remote).await?;
     report(place.ui, &replica, pulled, Some(&pushed))?;
+    let piece = provisional::piece(place.ui, &mut replica, &remote).await;
     replica.close()?;
+    piece?;
     refused(&pushed)
 }
 

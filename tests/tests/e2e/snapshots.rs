@@ -130,7 +130,8 @@ fn a_replica_begins_from_a_snapshot_works_and_fetches_its_history_later() {
     nacka.does(&["edit", "Nyckeltalsdagen", "--cost", "70000", "--reason", "ny offert"]);
     haninge.does(&["edit", "Nyckeltalsdagen", "--cost", "60000"]);
     haninge.does(&["sync"]);
-    nacka.does(&["sync"]);
+    nacka.does(&["push"]);
+    nacka.does(&["pull"]);
     haninge.does(&["sync"]);
     let (theirs, ours) = (haninge.objects(&["conflicts"]), nacka.objects(&["conflicts"]));
     assert_eq!((ours.len(), &ours), (1, &theirs));
@@ -187,6 +188,18 @@ fn a_snapshot_that_is_cut_goes_on_where_it_was() {
     nacka.does(&["verify"]);
     // A finished replica is not begun again.
     init(&town, &proxy.url, "nacka").run().exits(1).says("there is a replica in");
+}
+
+#[test]
+fn a_replica_that_syncs_gets_its_history_by_and_by() {
+    let town = Town::with_sample();
+    init(&town, town.url(), "nacka").run().done();
+    let nacka = town.replica("nacka");
+    assert_eq!(nacka.object(&["status"])["verified_to"], 0);
+    nacka.does(&["sync"]).says("the history is fetched and verified to position");
+    let status = nacka.object(&["status"]);
+    assert_eq!((&status["provisional"], &status["verified_to"]), (&Json::Null, &status["position"]));
+    nacka.does(&["verify", "--online"]);
 }
 
 #[test]

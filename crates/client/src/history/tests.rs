@@ -4,9 +4,11 @@ use std::path::Path;
 
 use radslag_core::command::Draft;
 use radslag_core::digest::Digest;
-use radslag_core::event::{Base, Change};
-use radslag_core::id::{DeviceId, DeviceSeq, EntityId, MemberId, ProgramId};
+use radslag_core::event::{Base, Change, NewValue, Standing};
+use radslag_core::field::FieldKey;
+use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EventId, MemberId, ProgramId};
 use radslag_core::value::Slot;
+use radslag_core::verdict::Verdict;
 use radslag_engine::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_engine::engine::{Engine, Options};
 use radslag_engine::snapshot::SignedSnapshot;
@@ -64,9 +66,17 @@ impl Office {
         office
     }
 
-    fn sign(&mut self, drafts: Vec<Draft>) -> PushedBundle {
+    /// What is there now, all of it.
+    fn sight(&self) -> Base {
         let head = self.engine.programme(self.settings.program).map_or(Position::ZERO, |own| own.head());
-        let base = Base { position: head, seq: self.chain.seq, ..Base::default() };
+        Base { position: head, seq: self.chain.seq, ..Base::default() }
+    }
+
+    fn sign(&mut self, drafts: Vec<Draft>) -> PushedBundle {
+        self.sign_from(self.sight(), drafts)
+    }
+
+    fn sign_from(&mut self, base: Base, drafts: Vec<Draft>) -> PushedBundle {
         let now = radslag_engine::clock::Clock::now(&SystemClock);
         let act = Act::default();
         let authored =
@@ -85,6 +95,15 @@ impl Office {
             signature: *signature.bytes(),
             events: authored.into_iter().map(event).collect(),
         }
+    }
+
+    /// Writes the programme's title as somebody who looked at `base`; gives the event.
+    async fn retitle(&mut self, base: Base, change: Change, title: &str) -> EventId {
+        let bundle = self.sign_from(base, vec![Draft::new(change).with_text(Slot::TITLE, title)]);
+        let pushed = self.engine.push(bundle).await.unwrap();
+        assert!(matches!(pushed.verdicts[..], [Verdict::Accepted(_)]), "{:?}", pushed.verdicts);
+        let programme = self.engine.programme(self.settings.program).unwrap();
+        programme.published().fences.of(self.settings.device).last_event()
     }
 
     async fn add_area(&mut self, title: &str) {
@@ -209,6 +228,39 @@ async fn a_move_that_was_cut_is_finished_by_the_next_process() {
     assert!(replica.provisional.is_none());
     assert_eq!((replica.ledger.state.head(), replica.ledger.state.hash()), (head, hash));
     assert_eq!(replica.verify().unwrap().position, head);
+}
+
+#[tokio::test]
+async fn a_resolution_of_sides_before_the_snapshot_is_taken_and_verified_later() {
+    let mut office = Office::begin().await;
+    let title = FieldKey::Title;
+    let entity = EntityId::from(office.settings.program);
+    let revised = || Change::FieldRevised { entity, field: title, value: NewValue::Sealed };
+    let blind = office.sight();
+    let one = office.retitle(blind, revised(), "Södertörn 2030").await;
+    let two = office.retitle(blind, revised(), "Södertörn 2040").await;
+    let both = office.sight();
+    office.retitle(both, revised(), "Södertörn 2050").await;
+    let snapshot = office.snapshot();
+    let kept = snapshot.state.register(entity, title).unwrap().writes();
+    assert!(kept.iter().all(|write| write.event != one && write.event != two), "both are covered");
+
+    // Somebody who was offline settles what had been settled meanwhile; a replica without a past cannot know.
+    let mut settles = vec![one, two];
+    settles.sort_unstable();
+    let settled =
+        Change::ConflictResolved { entity, field: title, settles, take: None, stands: Standing::Sealed };
+    office.retitle(both, settled, "Södertörn 2035").await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut replica = office.replica(dir.path(), &snapshot);
+    let batch = office.after(snapshot.state.head());
+    take(&mut replica, batch);
+    let programme = office.engine.programme(office.settings.program).unwrap();
+    assert_eq!(replica.ledger.state.hash(), programme.published().state.hash());
+    let history = fetch(&replica, &office, snapshot.state.head());
+    let provisional = replica.provisional.clone().unwrap();
+    replica.settle(&provisional, history).unwrap();
+    replica.verify().unwrap();
 }
 
 #[tokio::test]
