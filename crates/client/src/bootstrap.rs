@@ -7,7 +7,7 @@ use prost::Message as _;
 use radslag_core::digest::Digest;
 use radslag_core::id::Position;
 use radslag_engine::snapshot::{CHUNK, LARGEST, check};
-use radslag_log::{Commit, EventLog as _, RowChange};
+use radslag_log::{Commit, RowChange};
 use radslag_proto::api::v1 as api;
 use radslag_proto::log::v1;
 

@@ -74,7 +74,7 @@ impl Replica {
         let program = self.settings.program;
         let rows = Rows::read(self.disk().as_ref(), program)?;
         move_over(self.disk().as_ref(), program, &rows)?;
-        self.log = Arc::clone(self.disk()) as Arc<dyn EventLog>;
+        self.log = Arc::clone(self.disk());
         self.ledger = whole;
         self.provisional = None;
         Ok(())

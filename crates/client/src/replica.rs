@@ -55,8 +55,10 @@ pub struct Replica {
     pub clock: Arc<dyn Clock>,
     /// Ids and salts.
     pub ids: Arc<dyn IdSource>,
-    // Kept apart so that closing can be waited for.
-    store: Arc<SledLog>,
+    // The log without what stands in for a history that is missing: gapless from 1, and the rows.
+    disk: Arc<dyn EventLog>,
+    // Kept apart so that closing can be waited for; none where somebody else keeps the log.
+    store: Option<Arc<SledLog>>,
 }
 
 /// An own event that will not land, with everything that was typed.
@@ -199,10 +201,29 @@ impl Replica {
         let key = settings::load_key(&folder)?;
         let options = OpenOptions { wait: PATIENCE, ..OpenOptions::default() };
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
-        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&store, settings.program)?;
-        let outbox = Vec::new();
+        let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
+        let mut replica = Self::on(log, settings, key, clock, ids)?;
+        dir.clone_into(&mut replica.dir);
+        replica.store = Some(store);
+        Ok(replica)
+    }
+
+    /// Opens a replica on a log that somebody else keeps, without a folder.
+    ///
+    /// # Errors
+    /// What the log holds does not add up.
+    pub fn on(
+        log: Arc<dyn EventLog>,
+        settings: Settings,
+        key: DeviceKey,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<Self, ClientError> {
+        let disk = log;
+        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&disk, settings.program)?;
+        let (dir, outbox, store) = (PathBuf::new(), Vec::new(), None);
         let mut replica =
-            Self { dir: dir.to_owned(), settings, key, log, ledger, provisional, outbox, clock, ids, store };
+            Self { dir, settings, key, log, ledger, provisional, outbox, clock, ids, disk, store };
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
     }
@@ -212,18 +233,18 @@ impl Replica {
     /// # Errors
     /// The last write failed.
     pub fn close(self) -> Result<(), ClientError> {
-        let Self { log, store, provisional, .. } = self;
-        drop((log, provisional));
-        match Arc::try_unwrap(store) {
-            Ok(store) => Ok(store.close()?),
-            // Somebody still reads; the store closes with the last reader.
-            Err(_) => Ok(()),
+        let Self { log, store, disk, provisional, .. } = self;
+        drop((log, disk, provisional));
+        match store.map(Arc::try_unwrap) {
+            Some(Ok(store)) => Ok(store.close()?),
+            // Somebody still reads, and the store closes with the last reader; or it is not ours to close.
+            Some(Err(_)) | None => Ok(()),
         }
     }
 
     /// The store itself, which holds nothing but whole histories from the first record on.
-    pub(crate) const fn disk(&self) -> &Arc<SledLog> {
-        &self.store
+    pub(crate) const fn disk(&self) -> &Arc<dyn EventLog> {
+        &self.disk
     }
 
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {

@@ -14,7 +14,6 @@ use radslag_engine::snapshot::Snapshot;
 use radslag_log::{
     Append, Commit, EventLog, LogError, ReadLimit, RowChange, RowKey, RowKind, StoredRecord, check,
 };
-use radslag_log_sled::SledLog;
 use radslag_proto::convert::value::encode_values;
 use radslag_proto::log::v1;
 
@@ -42,6 +41,13 @@ impl Provisional {
     /// The position of the snapshot.
     pub fn position(&self) -> Position {
         self.snapshot.state.head()
+    }
+
+    /// The programme as snapshot and store have it.
+    pub(crate) fn replay(&self) -> Result<Ledger, ClientError> {
+        let mut ledger = self.snapshot.to_ledger();
+        ledger.replay_on(self.log.as_ref())?;
+        Ok(ledger)
     }
 }
 
@@ -98,7 +104,7 @@ impl Rows {
 }
 
 /// Reads a programme from its store.
-pub(crate) fn open(store: &Arc<SledLog>, program: ProgramId) -> Result<Opened, ClientError> {
+pub(crate) fn open(store: &Arc<dyn EventLog>, program: ProgramId) -> Result<Opened, ClientError> {
     let rows = Rows::read(store.as_ref(), program)?;
     if !rows.is_whole() {
         return whole(store, program);
@@ -120,9 +126,9 @@ pub(crate) fn open(store: &Arc<SledLog>, program: ProgramId) -> Result<Opened, C
     Ok(Opened { log, ledger, provisional: Some(provisional) })
 }
 
-fn whole(store: &Arc<SledLog>, program: ProgramId) -> Result<Opened, ClientError> {
+fn whole(store: &Arc<dyn EventLog>, program: ProgramId) -> Result<Opened, ClientError> {
     let ledger = Ledger::replay(store.as_ref(), program)?;
-    Ok(Opened { log: Arc::clone(store) as Arc<dyn EventLog>, ledger, provisional: None })
+    Ok(Opened { log: Arc::clone(store), ledger, provisional: None })
 }
 
 pub(crate) fn head_of(store: &dyn EventLog, program: ProgramId) -> Result<Position, ClientError> {
@@ -156,9 +162,8 @@ fn stored(tail: &v1::TailRecords) -> Vec<StoredRecord> {
 
 /// The log of a replica that began from a snapshot. It goes on after the snapshot; before it there is what was fetched so far, the
 /// values that came with the snapshot, and its last record.
-#[derive(Debug)]
 pub struct TailLog {
-    store: Arc<SledLog>,
+    store: Arc<dyn EventLog>,
     program: ProgramId,
     snapshot: Arc<Snapshot>,
     // Which carried values belong to a position: its place in the snapshot's list.
@@ -182,9 +187,15 @@ impl Tail {
     }
 }
 
+impl std::fmt::Debug for TailLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TailLog").field("program", &self.program).field("begin", &self.begin()).finish()
+    }
+}
+
 impl TailLog {
     fn new(
-        store: Arc<SledLog>,
+        store: Arc<dyn EventLog>,
         program: ProgramId,
         snapshot: Arc<Snapshot>,
         rows: Vec<v1::TailRecords>,

@@ -16,13 +16,13 @@ use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::check::check_bundle;
+use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
-use crate::writer::{Job, Writer};
+use crate::writer::Job;
 
-pub use crate::writer::Pushed;
+pub use crate::writer::{Pushed, Writer};
 
 /// Why a call as a whole was not done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -176,6 +176,23 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, EngineError> {
+        let (engine, writer) = Self::open_by_hand(log, clock, options)?;
+        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
+        let thread =
+            spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
+        *engine.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(engine)
+    }
+
+    /// Opens every programme of a store and leaves the writer to the caller, who turns it.
+    ///
+    /// # Errors
+    /// As for [`Engine::open`].
+    pub fn open_by_hand(
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<(Self, Writer), EngineError> {
         let programmes = Arc::new(Programmes::default());
         for program in log.programs()? {
             let ledger = Ledger::replay(log.as_ref(), program)?;
@@ -183,8 +200,9 @@ impl Engine {
             let mut all = programmes.0.write().unwrap_or_else(PoisonError::into_inner);
             all.insert(program, Arc::new(Programme::new(ledger)));
         }
-        let (sender, receiver) = mpsc::channel(options.queue);
+        let (sender, queue) = mpsc::channel(options.queue);
         let writer = Writer {
+            queue,
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             programmes: Arc::clone(&programmes),
@@ -192,20 +210,17 @@ impl Engine {
             working: HashMap::new(),
             stopped: None,
         };
-        let spawned =
-            std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(receiver));
-        let thread =
-            spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
-        Ok(Self {
+        let engine = Self {
             log,
             programmes,
             queue: std::sync::Mutex::new(Some(sender)),
-            writer: std::sync::Mutex::new(Some(thread)),
+            writer: std::sync::Mutex::new(None),
             log_key: options.log_key,
             open_enrolment: options.open_enrolment,
             clock,
             snapshots: Snapshots::default(),
-        })
+        };
+        Ok((engine, writer))
     }
 
     /// The store.
@@ -310,16 +325,28 @@ impl Engine {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
+        let answer = self.enqueue(checked, programme)?;
+        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// Queues a checked bundle for the writer. Without a programme it begins one. The answer comes once the writer has had
+    /// its turn; where it is dropped instead, nothing is known of the push.
+    ///
+    /// # Errors
+    /// The queue is full, or the engine is closing.
+    pub fn enqueue(
+        &self,
+        bundle: CheckedBundle,
+        programme: Option<Arc<Programme>>,
+    ) -> Result<oneshot::Receiver<Result<Pushed, EngineError>>, EngineError> {
         let (reply, answer) = oneshot::channel();
         let sender = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sender = sender.ok_or(EngineError::ShuttingDown)?;
-        match sender.try_send(Job { bundle: checked, programme, reply }) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(EngineError::QueueFull),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(EngineError::ShuttingDown),
+        match sender.try_send(Job { bundle, programme, reply }) {
+            Ok(()) => Ok(answer),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(EngineError::QueueFull),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(EngineError::ShuttingDown),
         }
-        drop(sender);
-        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
     }
 
     /// Takes no more pushes, lets the writer finish what is queued, and waits for it. May be called twice.
@@ -341,10 +368,7 @@ impl Drop for Engine {
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.
-async fn check(
-    bundle: PushedBundle,
-    enrolled: Option<[u8; 32]>,
-) -> Result<crate::check::CheckedBundle, Refusal> {
+async fn check(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<CheckedBundle, Refusal> {
     if bundle.events.len() <= 8 {
         return check_bundle(bundle, enrolled);
     }

@@ -37,6 +37,14 @@ const STEPS: &[Step] = &[
         work: Work::Cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-Dwarnings")]),
     },
     Step { name: "test", work: Work::Cargo(&["test", "--workspace"], &[]) },
+    // The simulation finds every deliberately broken variant.
+    Step {
+        name: "variants",
+        work: Work::Cargo(
+            &["test", "--package", "radslag-tests", "--features", "broken", "--lib", "variants"],
+            &[],
+        ),
+    },
     Step { name: "vectors", work: Work::Python("tests/fixtures/vectors/check.py") },
     Step { name: "buf-lint", work: Work::Script(".ci/buf-lint") },
     Step { name: "python-client", work: Work::Script(".ci/python-client") },

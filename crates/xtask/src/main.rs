@@ -5,6 +5,7 @@
 mod ci;
 mod errors_doc;
 mod layers;
+mod sim;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ usage: cargo xtask COMMAND
   ci          everything that must hold before a change lands, in order; stops at the first failure
   layers      every arrow between our crates is an allowed one, and core stays free of IO
   errors-doc  every reason has its page in docs/errors, and every page its reason
-  sim         many towns, many seeds (not yet)";
+  sim         many towns, many seeds: [--seeds N] [--replicas K] [--first S], or --seed S [--replicas K]";
 
 /// What a wrong command line ends with.
 const USAGE_ERROR: u8 = 2;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        ["sim", ..] => return usage("`sim` is not yet there: the simulation comes in a later release"),
+        ["sim", rest @ ..] => return sim::run(&root, rest),
         [] => return usage("a command is missing"),
         [other, ..] => return usage(&format!("{other:?} is not a command, or is followed by too much")),
     };
