@@ -104,6 +104,7 @@ impl Replica {
         let number = count(&download.chunks) + 1;
         changes.push(RowChange::Put(row(program, number), frame.bytes.clone()));
         self.disk().commit(Commit { appends: Vec::new(), rows: changes })?;
+        tracing::debug!(chunk = frame.chunk, of = download.held.chunks, "kept a chunk of the snapshot");
         download.chunks.push(frame.bytes);
         Ok(())
     }

@@ -116,3 +116,37 @@ impl Engine {
         Ok(Snapshot::gathered(self.log().as_ref(), &state, fences, frontier, &wanted, &places)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use radslag_trust::keys::Signature;
+
+    fn made(at: u64, bytes: usize) -> Arc<SignedSnapshot> {
+        Arc::new(SignedSnapshot {
+            id: Digest::of(&at.to_be_bytes()),
+            position: Position::new(at),
+            chunks: vec![vec![0; bytes]],
+            manifest: Vec::new(),
+            signature: Signature::new([0; 64]),
+        })
+    }
+
+    #[test]
+    fn the_newest_is_kept_and_the_one_before_it_and_no_more_than_fits() {
+        let snapshots = Snapshots::default();
+        let program = |number: u8| ProgramId::from_slice(&[number; 16]).unwrap();
+        for at in 1..=3 {
+            snapshots.keep(program(1), made(at, 10));
+        }
+        let at = |number: u8, at: u64| {
+            snapshots.find(program(number), |snapshot| snapshot.position == Position::new(at)).is_some()
+        };
+        assert_eq!([at(1, 1), at(1, 2), at(1, 3)], [false, true, true]);
+        assert_eq!(snapshots.find(program(1), |_| true).unwrap().position, Position::new(3));
+        assert!(!at(2, 3), "another programme has none");
+
+        snapshots.keep(program(2), made(9, BUDGET));
+        assert_eq!([at(1, 2), at(1, 3), at(2, 9)], [false, false, true], "the newest stays");
+    }
+}

@@ -1,6 +1,6 @@
 //! A replica of a long programme begins from a snapshot: of use at once, provisional until its history was fetched and verified.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,8 @@ enum Harm {
     None,
     /// Hangs up after so many bytes.
     CutAfter(usize),
+    /// Says nothing more after so many bytes.
+    FallSilentAfter(usize),
     /// Changes one letter of a long text, once.
     FlipALetter,
 }
@@ -67,6 +69,12 @@ fn pump(mut from: TcpStream, mut to: TcpStream, harms: &Mutex<Harm>, counter: &A
         let mut harm = harms.lock().unwrap();
         match *harm {
             Harm::CutAfter(limit) if said > limit => break,
+            Harm::FallSilentAfter(limit) if said > limit => {
+                // Until its reader has gone.
+                drop(harm);
+                let _ = to.read(&mut buffer);
+                break;
+            }
             Harm::FlipALetter => {
                 // In the middle of so many equal letters is no header of a frame.
                 let text = buffer[..read].windows(200).position(|run| run.iter().all(|byte| *byte == b'k'));
@@ -75,7 +83,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, harms: &Mutex<Harm>, counter: &A
                     *harm = Harm::None;
                 }
             }
-            Harm::None | Harm::CutAfter(_) => {}
+            Harm::None | Harm::CutAfter(_) | Harm::FallSilentAfter(_) => {}
         }
         drop(harm);
         if to.write_all(&buffer[..read]).is_err() {
@@ -188,6 +196,25 @@ fn a_snapshot_that_is_cut_goes_on_where_it_was() {
     nacka.does(&["verify"]);
     // A finished replica is not begun again.
     init(&town, &proxy.url, "nacka").run().exits(1).says("there is a replica in");
+}
+
+#[test]
+fn an_init_that_is_killed_goes_on_where_it_was() {
+    let (town, haninge) = long_programme();
+    let proxy = Proxy::to(town.url());
+    proxy.now(Harm::FallSilentAfter(400_000));
+    let mut begun = init(&town, &proxy.url, "nacka").env("RADSLAG_LOG", "radslag_client=debug").spawn();
+    let mut lines = BufReader::new(begun.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("kept a chunk")), "it ended before it had one");
+    begun.kill().unwrap();
+    begun.wait().unwrap();
+    proxy.now(Harm::None);
+    init(&town, &proxy.url, "nacka").run().done();
+    assert!(proxy.said() < 450_000, "the second attempt fetched {} bytes", proxy.said());
+    let nacka = town.replica("nacka");
+    assert_eq!(rows(&nacka), rows(&haninge));
+    nacka.does(&["fetch-history"]);
+    nacka.does(&["verify", "--online"]);
 }
 
 #[test]
