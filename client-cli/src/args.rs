@@ -100,6 +100,9 @@ pub enum Command {
     Export(Export),
     /// Check the whole local log: signatures, sequences, rules, Merkle root
     Verify(Verify),
+    /// Fetch and verify the history before the snapshot that this replica began from
+    #[command(after_help = "Example: radslag fetch-history --most 50000")]
+    FetchHistory(FetchHistory),
     /// (not yet) Copy another replica
     #[command(hide = true)]
     Clone(Later),
@@ -207,9 +210,23 @@ pub struct Init {
     /// (not yet) An invitation's code
     #[arg(long, hide = true)]
     pub invite: Option<String>,
+    /// Fetch and verify the whole history first, however long it is
+    #[arg(long)]
+    pub full: bool,
+    /// From how many records on the replica begins from a snapshot
+    #[arg(long, hide = true, value_name = "RECORDS", default_value_t = 5_000, conflicts_with = "full")]
+    pub snapshot_above: u64,
     /// The replica's folder
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// `fetch-history`.
+#[derive(Args, Debug)]
+pub struct FetchHistory {
+    /// Stop after about this many records; the next run goes on from there
+    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub most: Option<u64>,
 }
 
 /// `show`.

@@ -35,9 +35,7 @@ fn help_and_version_go_to_stdout() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_a_usage_error() {
-    for args in
-        [&[][..], &["frobnicate"], &["edit"], &["--lang", "fi", "show"], &["resolve", "x"], &["outbox"]]
-    {
+    for args in [&[][..], &["frobnicate"], &["edit"], &["--lang", "fi", "show"], &["resolve", "x"]] {
         let (code, stdout, stderr) = radslag(args);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}");
         assert!(stderr.contains("Usage: radslag") || stderr.contains("try '--help'"), "{stderr}");

@@ -99,6 +99,7 @@ impl StartError {
                 | LogError::TooLarge { .. }
                 | LogError::InUse { .. }
                 | LogError::Newer { .. }
+                | LogError::NotHeld { .. }
                 | LogError::Full { .. }
                 | LogError::Io { .. },
             )

@@ -83,6 +83,11 @@ impl Town {
         Municipality { dir, home: self.home() }
     }
 
+    /// A replica that the test made itself, in the town's folder of that name.
+    pub fn replica(&self, name: &str) -> Municipality {
+        Municipality { dir: self.path(name), home: self.home() }
+    }
+
     /// A command that is about no replica.
     pub fn cli(&self, args: &[&str]) -> CliRun {
         CliRun::new(&radslag(), self.dir.path(), &self.home()).args(args)

@@ -10,5 +10,6 @@ mod e2e {
     mod outbox;
     mod refusals;
     mod servers;
+    mod snapshots;
     mod tables;
 }

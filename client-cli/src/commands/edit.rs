@@ -222,7 +222,9 @@ pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
     ids.dedup();
     let named = ids.iter().map(|id| (id.uuid().simple().to_string(), id));
-    let event = *names::by_digits("event", &args.event, named)?;
+    let event = names::by_digits("event", &args.event, named);
+    // One that is older than the snapshot may well be there, just not here.
+    let event = *event.inspect_err(|_| super::provisional::say(place.ui, &replica))?;
     let changed: Vec<_> = all.into_iter().filter(|change| change.event == event).collect();
     let drafts = command::undo(&view.state, &view, view.day(), &changed)
         .map_err(|error| CliError::refused(error.to_string(), "radslag history shows what came after it"))?;

@@ -5,6 +5,7 @@ mod edit;
 mod entry;
 mod outbox;
 mod past;
+mod provisional;
 mod quickstart;
 mod setup;
 mod show;
@@ -55,6 +56,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Import(args) => table::import(&place, &args),
         Command::Export(args) => table::export(&place, &args),
         Command::Verify(args) => past::verify(&place, &args).await,
+        Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Clone(_) => Err(not_yet("clone")),
         Command::Watch(_) => Err(not_yet("watch")),
         Command::Baseline(_) => Err(not_yet("baseline")),

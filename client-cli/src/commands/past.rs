@@ -7,13 +7,13 @@ use radslag_core::diff::{self, Sort};
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::state::{EntityKind, Keep, State};
+use radslag_core::state::EntityKind;
 use radslag_core::value::Slot;
 use radslag_core::view;
 use serde_json::json;
 
 use super::show::point;
-use super::{Place, ground};
+use super::{Place, ground, provisional};
 use crate::args::{Blame, Diff, Log, Named, Verify};
 use crate::error::CliError;
 use crate::names;
@@ -38,7 +38,7 @@ pub fn changes(
     view: &View<'_>,
     wanted: impl Fn(&FieldChange) -> bool,
 ) -> Result<Vec<FieldChange>, CliError> {
-    let mut state = State::new(replica.settings.program, Keep::Sides);
+    let mut state = replica.origin();
     let mut found = Vec::new();
     for record in records(replica, view)? {
         found.extend(history::step(&mut state, &record).into_iter().filter(|change| wanted(change)));
@@ -55,6 +55,7 @@ pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
     let confirmed = replica.ledger.state.head();
     let changes = changes(&replica, &view, |change| change.entity == id)?;
     let ui = place.ui;
+    provisional::say(ui, &replica);
     if ui.json() {
         for change in &changes {
             ui.object(&change_json(&ground, change, confirmed))?;
@@ -284,6 +285,7 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let confirmed = replica.ledger.state.head();
     let skip = args.last.map_or(0, |last| all.len().saturating_sub(last));
     let ui = place.ui;
+    provisional::say(ui, &replica);
     let mut rows = Vec::new();
     for record in &all[skip..] {
         let queued = record.position > confirmed;

@@ -17,7 +17,7 @@ use radslag_core::value::{Slot, Values as _};
 use serde_json::json;
 
 use crate::args::{Init, ProgramCreate};
-use crate::commands::{edit, table};
+use crate::commands::{edit, provisional, table};
 use crate::error::CliError;
 use crate::ui::Ui;
 
@@ -172,9 +172,7 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
         args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
     let member = edit::title("--member", &args.member)?;
-    if args.dir.join(FOLDER).exists() {
-        return Err(ClientError::ReplicaExists(args.dir).into());
-    }
+    let begun = begun_before(&args, program, &org, &member)?;
     let remote = Remote::connect(&args.server).await?;
     let hello = remote.hello(&program.to_string()).await?;
     if !hello.open_enrolment {
@@ -183,23 +181,28 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
             "run the server on a loopback address",
         ));
     }
-    let ids = SystemIds;
-    let settings = Settings {
-        server: args.server,
-        program,
-        org,
-        member: MemberId::new(ids.random_id()),
-        name: member,
-        device: DeviceId::new(ids.random_id()),
-    };
-    let key = DeviceKey::from_seed(ids.random32());
+    let long = hello.head.as_ref().is_some_and(|head| head.position > args.snapshot_above);
+    let log_key = <[u8; 32]>::try_from(hello.log_key).ok().filter(|_| long && !args.full);
     let existed = args.dir.exists();
-    let mut replica = Replica::make(&args.dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?;
-    let enrolled = enrol(ui, &mut replica, &remote).await;
+    let mut replica = match begun {
+        Some(replica) => replica,
+        None => make(&args, program, org, member)?,
+    };
+    let enrolled = enrol(ui, &mut replica, &remote, log_key.as_ref()).await;
     let settings = replica.settings.clone();
     let position = replica.ledger.state.head().get();
+    let provisional = provisional::json(&replica);
+    let line = provisional::line(ui, &replica);
+    let fetched = position > 0 || replica.snapshot_is_under_way()?;
     replica.close()?;
     if let Err(error) = enrolled {
+        if fetched && matches!(error, CliError::Client(ClientError::NoAnswer { .. })) {
+            ui.say(ui.text(
+                "det som hämtats är kvar: samma kommando fortsätter därifrån",
+                "what was fetched is kept: the same command goes on from there",
+            ));
+            return Err(error);
+        }
         // The key has signed nothing that landed; a second attempt starts afresh.
         let _ = std::fs::remove_dir_all(args.dir.join(FOLDER));
         if !existed {
@@ -207,10 +210,13 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
         }
         return Err(error);
     }
+    if let Some(line) = line {
+        ui.say(&line);
+    }
     if ui.json() {
         return ui.object(&json!({
             "program_id": program.to_string(), "org": settings.org.to_string(), "member": settings.name,
-            "device_id": settings.device.to_string(), "position": position,
+            "device_id": settings.device.to_string(), "position": position, "provisional": provisional,
         }));
     }
     ui.line(&format!(
@@ -228,9 +234,82 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Fetches the log, then introduces the device, and where they are new the organisation and the member.
-async fn enrol(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), CliError> {
+/// The replica that an earlier `init` of the same person began and could not finish; none where there is no replica at all.
+fn begun_before(
+    args: &Init,
+    program: ProgramId,
+    org: &OrgId,
+    member: &str,
+) -> Result<Option<Replica>, CliError> {
+    if !args.dir.join(FOLDER).exists() {
+        return Ok(None);
+    }
+    let exists = || ClientError::ReplicaExists(args.dir.clone());
+    let mut settings = Settings::load(&args.dir.join(FOLDER)).map_err(|_| exists())?;
+    let same = settings.program == program && settings.org == *org && nfc_eq(&settings.name, member);
+    if !same {
+        return Err(exists().into());
+    }
+    let replica = Replica::open(&args.dir, Arc::new(SystemClock), Arc::new(SystemIds))?;
+    if replica.ledger.state.devices().contains_key(&settings.device) {
+        return Err(exists().into());
+    }
+    if settings.server == args.server {
+        return Ok(Some(replica));
+    }
+    replica.close()?;
+    settings.server.clone_from(&args.server);
+    settings.save(&args.dir.join(FOLDER))?;
+    Ok(Some(Replica::open(&args.dir, Arc::new(SystemClock), Arc::new(SystemIds))?))
+}
+
+fn make(args: &Init, program: ProgramId, org: OrgId, member: String) -> Result<Replica, CliError> {
+    let ids = SystemIds;
+    let settings = Settings {
+        server: args.server.clone(),
+        program,
+        org,
+        member: MemberId::new(ids.random_id()),
+        name: member,
+        device: DeviceId::new(ids.random_id()),
+    };
+    let key = DeviceKey::from_seed(ids.random32());
+    Ok(Replica::make(&args.dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?)
+}
+
+/// Fetches a snapshot or the log, then introduces the device, and where they are new the organisation and the member. What an earlier
+/// attempt has done is not done again.
+async fn enrol(
+    ui: Ui,
+    replica: &mut Replica,
+    remote: &Remote,
+    log_key: Option<&[u8; 32]>,
+) -> Result<(), CliError> {
+    if replica.ledger.state.head().get() == 0 {
+        match log_key {
+            Some(log_key) => provisional::begin(ui, replica, remote, log_key).await?,
+            None => replica.forget_snapshot_under_way()?,
+        }
+    }
     replica.pull(remote, |at, of| ui.progress(at, of)).await?;
+    if replica.ledger.state.devices().contains_key(&replica.settings.device) {
+        return Ok(());
+    }
+    if replica.outbox.is_empty() {
+        introduce(replica)?;
+    }
+    let tally = replica.sync(remote, |_, _| {}).await?;
+    if let Some(refused) = tally.refused.or_else(|| tally.rejections.first().cloned()) {
+        return Err(CliError::Refused {
+            what: format!("the server did not enrol this device: {refused}"),
+            hint: None,
+        });
+    }
+    Ok(())
+}
+
+/// Queues what introduces the device.
+fn introduce(replica: &mut Replica) -> Result<(), CliError> {
     let known = known_member(replica);
     if let Some(member) = known {
         replica.settings.member = member;
@@ -254,13 +333,6 @@ async fn enrol(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), Cli
     }
     let base = replica.base();
     replica.queue(base, drafts, &Act::default(), true)?;
-    let tally = replica.sync(remote, |_, _| {}).await?;
-    if let Some(refused) = tally.refused.or_else(|| tally.rejections.first().cloned()) {
-        return Err(CliError::Refused {
-            what: format!("the server did not enrol this device: {refused}"),
-            hint: None,
-        });
-    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use radslag_core::time::CivilDate;
 use radslag_core::view::{self, ActivityView, ProgramView, Standing};
 use serde_json::{Value as Json, json};
 
-use super::{Place, ground};
+use super::{Place, ground, provisional};
 use crate::args::Show;
 use crate::error::CliError;
 use crate::names;
@@ -72,6 +72,7 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
     let point = point(&replica, &view, args.as_of.as_deref())?;
     let ground = Ground { state: &point.state, values: &view, day: point.day };
     let program = view::program(&point.state, &view, point.day);
+    provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {
         (true, true) => rows_json(place.ui, &program, area),

@@ -7,7 +7,7 @@ use radslag_client::replica::Replica;
 use radslag_core::view;
 use serde_json::json;
 
-use super::{Place, outbox};
+use super::{Place, outbox, provisional};
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 use crate::when;
@@ -48,7 +48,9 @@ pub async fn sync(place: &Place) -> Result<(), CliError> {
     tally.rejections.clear();
     tally.declined = 0;
     report(place.ui, &replica, aside, &tally, true)?;
+    let piece = provisional::piece(place.ui, &mut replica, &remote).await;
     replica.close()?;
+    piece?;
     refused(&tally)
 }
 
@@ -147,11 +149,12 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     let quarantine = replica.quarantine()?.len();
     let conflicts = view::conflicts(&view.state).len();
     let at = replica.ledger.state.today().map(|_| when::rfc3339(replica.ledger.state.recorded_at()));
+    let verified = replica.provisional.as_ref().map_or(position, |provisional| provisional.fetched.get());
     if ui.json() {
         return ui.object(&json!({
             "program_id": replica.settings.program.to_string(), "position": position, "recorded_at": at,
-            "outbox": replica.outbox.len(), "quarantine": quarantine, "conflicts": conflicts, "verified_to": position,
-            "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
+            "outbox": replica.outbox.len(), "quarantine": quarantine, "conflicts": conflicts, "verified_to": verified,
+            "provisional": provisional::json(&replica), "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
         }));
     }
     let title = view::title(&view.state, &view, replica.settings.program.into(), view.day());
@@ -163,12 +166,15 @@ pub fn status(place: &Place) -> Result<(), CliError> {
             format!("{} ({})", replica.settings.org, replica.settings.name),
         ],
         vec!["position".to_owned(), format!("{position}  {}", last.unwrap_or_default())],
-        vec![ui.text("kontrollerad till", "verified to").to_owned(), position.to_string()],
+        vec![ui.text("kontrollerad till", "verified to").to_owned(), verified.to_string()],
         vec![ui.text("i kö", "queued").to_owned(), replica.outbox.len().to_string()],
         vec![ui.text("i karantän", "in quarantine").to_owned(), quarantine.to_string()],
         vec![ui.text("konflikter", "conflicts").to_owned(), conflicts.to_string()],
     ];
     ui.table(&[ui.text("vad", "what"), ui.text("läge", "state")], &rows)?;
+    if let Some(line) = provisional::line(ui, &replica) {
+        ui.line(&line)?;
+    }
     for (event, rejection) in &view.doubtful {
         ui.line(&format!(
             "{} {}: {rejection}",

@@ -5,6 +5,7 @@
 //! they do in the yardsticks.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a measurement is printed")]
 
+mod bootstrap;
 mod measure;
 mod push;
 mod writer;
@@ -41,8 +42,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if matches!(arguments.as_slice(), ["help" | "-h" | "--help"]) {
-        println!("{USAGE}");
+        println!("{USAGE}\n\n{}", bootstrap::USAGE);
         return ExitCode::SUCCESS;
+    }
+    if let ["bootstrap", flags @ ..] = arguments.as_slice() {
+        return bootstrap(flags);
     }
     let (bound, dir) = match read_arguments(&arguments) {
         Ok(read) => read,
@@ -52,6 +56,26 @@ fn main() -> ExitCode {
         }
     };
     match run(bound, &dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bootstrap(flags: &[&str]) -> ExitCode {
+    let (events, dir) = match bootstrap::read_arguments(flags) {
+        Ok(read) => read,
+        Err(what) => {
+            eprintln!("error: {what}\n\n{}", bootstrap::USAGE);
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done =
+        runtime.map_err(Failed::from).and_then(|runtime| runtime.block_on(bootstrap::run(&dir, events)));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -162,6 +186,16 @@ mod tests {
         for arguments in wrong {
             assert!(read_arguments(arguments).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_new_replica_of_a_short_programme_is_measured_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(bootstrap::run(dir.path(), 3_000)).unwrap();
+        assert!(bootstrap::read_arguments(&["--events", "7"]).is_err());
+        assert!(bootstrap::read_arguments(&["--dir"]).is_err());
+        assert_eq!(bootstrap::read_arguments(&["--events", "5000"]).unwrap().0, 5_000);
     }
 
     #[test]

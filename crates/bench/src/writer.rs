@@ -30,6 +30,7 @@ pub(crate) struct Writer {
     chain: Chain,
     base: Position,
     activity: EntityId,
+    others: Vec<EntityId>,
 }
 
 fn fresh() -> EntityId {
@@ -55,6 +56,7 @@ impl Writer {
             chain: Chain { seq: DeviceSeq::new(0), hash: Digest::new([0; 32]) },
             base: Position::ZERO,
             activity: fresh(),
+            others: Vec::new(),
         }
     }
 
@@ -109,6 +111,43 @@ impl Writer {
             Change::FieldRevised { entity: self.activity, field: FieldKey::Comment, value: NewValue::Sealed };
         let text = format!("{COMMENT} Version {}.", self.chain.seq.get());
         self.sign(vec![Draft::new(revised).with_text(Slot::COMMENT, &text)])
+    }
+
+    /// The programme that it writes in.
+    pub(crate) const fn program(&self) -> ProgramId {
+        self.settings.program
+    }
+
+    /// Looks at what the others have done meanwhile.
+    pub(crate) async fn look(&mut self, remote: &Remote) -> Result<(), Failed> {
+        let head = remote.hello(&self.settings.program.to_string()).await?.head;
+        self.base = Position::new(head.map_or(0, |head| head.position));
+        Ok(())
+    }
+
+    /// Adds activities of its own, for [`Writer::edit_all`].
+    pub(crate) async fn add(
+        &mut self,
+        remote: &Remote,
+        subgoal: EntityId,
+        count: usize,
+    ) -> Result<(), Failed> {
+        self.others = (0..count).map(|_| fresh()).collect();
+        let drafts = self.others.iter().map(|activity| added(*activity, subgoal)).collect();
+        let bundle = self.sign(drafts)?;
+        self.push(remote, bundle).await
+    }
+
+    /// An edit of each of the first so many activities that it added, in one bundle.
+    pub(crate) fn edit_all(&mut self, count: usize) -> Result<api::Bundle, Failed> {
+        let version = self.chain.seq.get();
+        let edit = |activity: &EntityId| {
+            let change =
+                Change::FieldRevised { entity: *activity, field: FieldKey::Comment, value: NewValue::Sealed };
+            Draft::new(change).with_text(Slot::COMMENT, &format!("{COMMENT} Version {version}."))
+        };
+        let drafts = self.others.iter().take(count).map(edit).collect();
+        self.sign(drafts)
     }
 
     /// Hands a bundle in and takes the receipts.

@@ -66,6 +66,7 @@ impl Replica {
         goal: Goal,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Tally, ClientError> {
+        self.check_not_contradicted()?;
         let mut tally = Tally::default();
         let exchange = self.begin(goal)?;
         self.drive(remote, exchange, &mut tally, &mut progress, Call::Push).await?;

@@ -5,10 +5,12 @@
 
 mod again;
 pub mod author;
+pub mod bootstrap;
 mod checks;
 pub mod error;
 pub mod exchange;
 pub mod fork;
+pub mod history;
 pub mod past;
 pub mod quarantine;
 pub mod remote;
@@ -16,6 +18,7 @@ pub mod replica;
 pub mod resubmit;
 mod setting;
 pub mod settings;
+pub mod snapshot;
 pub mod steps;
 
 pub use error::ClientError;

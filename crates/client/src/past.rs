@@ -46,20 +46,22 @@ impl Replica {
     /// The store does not answer.
     pub fn state_at(&self, recorded: as_of::Recorded) -> Result<State, ClientError> {
         let head = self.ledger.state.head();
+        if let Some(provisional) = &self.provisional {
+            return provisional.state_at(head, recorded);
+        }
         let (state, _) = fold_until(self.log.as_ref(), self.settings.program, head, recorded)?;
         Ok(state)
     }
 
-    /// Every confirmed record, in order.
+    /// Every confirmed record that is held after [`Replica::origin`], in order.
     ///
     /// # Errors
     /// The store does not answer.
     pub fn records(&self) -> Result<Vec<Recorded>, ClientError> {
         let mut records = Vec::new();
         let head = self.ledger.state.head();
-        walk(self.log.as_ref(), self.settings.program, Position::new(1), head, |record| {
-            records.push(record)
-        })?;
+        let first = self.origin().head().next();
+        walk(self.log.as_ref(), self.settings.program, first, head, |record| records.push(record))?;
         Ok(records)
     }
 

@@ -31,6 +31,7 @@ use crate::error::ClientError;
 use crate::fork::{Keys, is_current, row_number};
 use crate::quarantine::{Cause, Refused};
 use crate::settings::{self, FOLDER, Settings};
+use crate::snapshot::{self, Provisional};
 
 /// How long a command waits for another one that holds the store.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +48,8 @@ pub struct Replica {
     pub log: Arc<dyn EventLog>,
     /// The confirmed programme.
     pub ledger: Ledger,
+    /// Set while the history before the snapshot that it began from is missing.
+    pub provisional: Option<Provisional>,
     /// What waits to be pushed, in order.
     pub outbox: Vec<Authored>,
     /// The clock.
@@ -57,6 +60,8 @@ pub struct Replica {
     pub(crate) generation: u64,
     /// Where keys are kept.
     pub(crate) keys: Keys,
+    // The log without what stands in for a history that is missing: gapless from 1, and the rows.
+    disk: Arc<dyn EventLog>,
     // Kept apart so that closing can be waited for; none where somebody else keeps the log.
     store: Option<Arc<SledLog>>,
 }
@@ -231,11 +236,24 @@ impl Replica {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, ClientError> {
-        let ledger = Ledger::replay(log.as_ref(), settings.program)?;
-        let (dir, outbox) = (PathBuf::new(), Vec::new());
-        let generation = 0;
-        let mut replica =
-            Self { dir, settings, key, log, ledger, outbox, clock, ids, generation, keys, store: None };
+        let disk = log;
+        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&disk, settings.program)?;
+        let (dir, outbox, generation, store) = (PathBuf::new(), Vec::new(), 0, None);
+        let mut replica = Self {
+            dir,
+            settings,
+            key,
+            log,
+            ledger,
+            provisional,
+            outbox,
+            clock,
+            ids,
+            generation,
+            keys,
+            disk,
+            store,
+        };
         replica.follow_device()?;
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
@@ -246,13 +264,18 @@ impl Replica {
     /// # Errors
     /// The last write failed.
     pub fn close(self) -> Result<(), ClientError> {
-        let Self { log, store, .. } = self;
-        drop(log);
+        let Self { log, store, disk, provisional, .. } = self;
+        drop((log, disk, provisional));
         match store.map(Arc::try_unwrap) {
             Some(Ok(store)) => Ok(store.close()?),
             // Somebody still reads, and the store closes with the last reader; or it is not ours to close.
             Some(Err(_)) | None => Ok(()),
         }
+    }
+
+    /// The store itself, which holds nothing but whole histories from the first record on.
+    pub(crate) const fn disk(&self) -> &Arc<dyn EventLog> {
+        &self.disk
     }
 
     fn read_outbox(&self) -> Result<Vec<Authored>, ClientError> {

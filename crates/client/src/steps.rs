@@ -193,7 +193,10 @@ impl Replica {
             }
             Err(error) => {
                 // The programme in memory may be ahead of the store; what is stored is what holds.
-                self.ledger = Ledger::replay(self.log.as_ref(), self.settings.program)?;
+                self.ledger = match &self.provisional {
+                    Some(provisional) => provisional.replay()?,
+                    None => Ledger::replay(self.log.as_ref(), self.settings.program)?,
+                };
                 Err(error)
             }
         }

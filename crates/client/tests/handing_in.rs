@@ -176,8 +176,6 @@ async fn a_device_that_may_not_enrol_now_stays_queued_until_it_may() {
 #[tokio::test]
 async fn what_is_refused_for_good_takes_the_rest_with_it_and_all_of_it_can_be_handed_in_again() {
     let (dir, data, haninge) = begun().await;
-    let stranger_to = dir.path().join("older");
-    copy(&data, &stranger_to);
     let (running, remote) = serve(&data, "127.0.0.1:0").await;
     let mut huddinge = joined(&dir, &remote, haninge.settings.program).await;
     let first = retitle(&huddinge, "Ett");
@@ -187,21 +185,20 @@ async fn what_is_refused_for_good_takes_the_rest_with_it_and_all_of_it_can_be_ha
     let second = retitle(&huddinge, "Två");
     queue(&mut huddinge, vec![second]).unwrap();
 
-    // That server has never heard of the device, so all of it is refused at the first.
-    let (other, its_remote) = serve(&stranger_to, "127.0.0.1:0").await;
-    let report = huddinge.push(&its_remote, |_, _| {}).await.unwrap();
-    assert!(report.refused.unwrap().starts_with("DEVICE_NOT_ENROLLED"));
-    assert_eq!((report.quarantined, huddinge.outbox.len()), (4, 0));
-    other.shutdown().await;
+    // The text has gone bad in memory, so all of it is refused at the first.
+    huddinge.outbox[0].values[0].bytes.push(b'!');
+    let tally = huddinge.push(&remote, |_, _| {}).await.unwrap();
+    assert!(tally.refused.unwrap().starts_with("VALUE_MISMATCH"));
+    assert_eq!((tally.quarantined, huddinge.outbox.len()), (4, 0));
     let held = huddinge.quarantined().unwrap();
     assert_eq!(held[0].body.event_id, first);
-    assert_eq!((held[0].reason.as_str(), &held[0].cause), ("DEVICE_NOT_ENROLLED", &None));
+    assert_eq!((held[0].reason.as_str(), &held[0].cause), ("VALUE_MISMATCH", &None));
     assert_eq!([held[1].body.event_id, held[2].body.event_id], group[..]);
     for follower in &held[1..] {
         assert_eq!(follower.reason, FOLLOWS_REFUSED);
         let cause = follower.cause.as_ref().unwrap();
         assert_eq!(cause.event, first);
-        assert!(cause.why.starts_with("DEVICE_NOT_ENROLLED: "), "{cause:?}");
+        assert!(cause.why.starts_with("VALUE_MISMATCH: "), "{cause:?}");
         assert!(follower.detail.contains(&first.short()), "{}", follower.detail);
         assert!(!follower.rejected && follower.since.is_some());
     }
@@ -228,17 +225,14 @@ async fn what_is_refused_for_good_takes_the_rest_with_it_and_all_of_it_can_be_ha
 #[tokio::test]
 async fn what_would_be_declined_again_is_named_and_nothing_changes() {
     let (dir, data, haninge) = begun().await;
-    let stranger_to = dir.path().join("older");
-    copy(&data, &stranger_to);
     let (running, remote) = serve(&data, "127.0.0.1:0").await;
     let mut huddinge = joined(&dir, &remote, haninge.settings.program).await;
     let (bostad, added) = area("Bostad");
     queue(&mut huddinge, vec![added]).unwrap();
     let revised = Change::FieldRevised { entity: bostad, field: FieldKey::Goal, value: NewValue::Sealed };
     queue(&mut huddinge, vec![Draft::new(revised).with_text(Slot::GOAL, "Fler")]).unwrap();
-    let (other, its_remote) = serve(&stranger_to, "127.0.0.1:0").await;
-    huddinge.push(&its_remote, |_, _| {}).await.unwrap();
-    other.shutdown().await;
+    huddinge.outbox[0].values[0].bytes.push(b'!');
+    huddinge.push(&remote, |_, _| {}).await.unwrap();
     // Without the area its goal has nowhere to stand.
     huddinge.discard(&[1]).unwrap();
     let error = huddinge.resubmit(&Resubmission { numbers: vec![2], ..Resubmission::default() }).unwrap_err();

@@ -17,6 +17,7 @@ pub mod id;
 pub mod judge;
 pub mod order;
 pub mod parse;
+pub mod parts;
 pub mod record;
 pub mod register;
 pub mod rejection;

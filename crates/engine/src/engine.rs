@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
+use crate::snapshots::Snapshots;
 use crate::writer::Job;
 
 pub use crate::writer::{Pushed, Writer};
@@ -162,6 +163,7 @@ pub struct Engine {
     log_key: DeviceKey,
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
+    snapshots: Snapshots,
 }
 
 impl Engine {
@@ -216,6 +218,7 @@ impl Engine {
             log_key: options.log_key,
             open_enrolment: options.open_enrolment,
             clock,
+            snapshots: Snapshots::default(),
         };
         Ok((engine, writer))
     }
@@ -228,6 +231,14 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    pub(crate) const fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    pub(crate) const fn key(&self) -> &DeviceKey {
+        &self.log_key
     }
 
     /// The public key that checkpoints are signed with.

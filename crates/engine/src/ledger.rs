@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use radslag_core::digest::Digest;
-use radslag_core::event::Change;
+use radslag_core::event::{Change, EventBody};
 use radslag_core::id::{DeviceId, EventId, Position, ProgramId};
-use radslag_core::judge::{self, MemoryPast};
+use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, Facts, Recorded, RejectedFacts};
 use radslag_core::state::{Keep, State};
 use radslag_core::value::Value;
@@ -61,6 +61,8 @@ pub struct Ledger {
     pub index: Index,
     /// Where the rejections of reused ids stand, by body.
     pub reused: HashMap<Digest, Position>,
+    /// The last record that was taken from a snapshot, and not from the log; zero where everything was folded.
+    pub begun_after: Position,
 }
 
 impl Ledger {
@@ -72,6 +74,7 @@ impl Ledger {
             frontier: Frontier::new(),
             index: HashMap::new(),
             reused: HashMap::new(),
+            begun_after: Position::ZERO,
         }
     }
 
@@ -92,8 +95,18 @@ impl Ledger {
     /// The store does not answer, a record does not read, or the frontiers differ.
     pub fn replay(log: &dyn EventLog, program: ProgramId) -> Result<Self, LedgerError> {
         let mut ledger = Self::new(program);
+        ledger.replay_on(log)?;
+        Ok(ledger)
+    }
+
+    /// As [`Ledger::replay`], from the record after those that are here already.
+    ///
+    /// # Errors
+    /// As for [`Ledger::replay`].
+    pub fn replay_on(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
+        let program = self.state.program_id();
         let mut signatures = Signatures::default();
-        let mut next = Position::new(1);
+        let mut next = self.state.head().next();
         loop {
             let records = log.read(program, next, REPLAY)?;
             let Some(last) = records.last() else { break };
@@ -102,11 +115,10 @@ impl Ledger {
                 let record = read_record(stored)?;
                 let signature = signatures.of(log, program, stored)?;
                 let leaf = leaf_hash(&record, &signature);
-                ledger.note(&record, leaf);
+                self.note(&record, leaf);
             }
         }
-        ledger.compare_frontier(log)?;
-        Ok(ledger)
+        self.compare_frontier(log)
     }
 
     fn compare_frontier(&self, log: &dyn EventLog) -> Result<(), LedgerError> {
@@ -209,6 +221,8 @@ impl Ledger {
             let past = LogPast { log, program, index: &self.index, overlay };
             match judge::judge(&self.state, &past, body, landing) {
                 Ok(own) if own == *facts => {}
+                // What was settled lies before the snapshot; the log's word is taken until its history is there.
+                _ if self.begun_after > Position::ZERO && settles_unheld(&self.state, &past, body) => {}
                 Ok(_) => return Err(forged(at, "its facts are not what the rules give")),
                 Err(rejection) => return Err(forged(at, format!("the rules decline it: {rejection}"))),
             }
@@ -240,6 +254,16 @@ impl Ledger {
     pub fn position_of(&self, event: EventId) -> Option<Position> {
         self.index.get(&event).copied()
     }
+}
+
+/// Whether a resolution settles a write that is neither kept by the state nor held as a record.
+fn settles_unheld(state: &State, past: &dyn Past, body: &EventBody) -> bool {
+    let Change::ConflictResolved { entity, field, settles, .. } = &body.change else { return false };
+    let kept = |side: &EventId| {
+        let register = state.register(*entity, *field);
+        register.is_some_and(|register| register.writes().iter().any(|write| write.event == *side))
+    };
+    settles.iter().any(|side| !kept(side) && past.record(*side).is_none())
 }
 
 /// Records with their values, and the bundles they came in; no bundle is cut.

@@ -11,4 +11,6 @@ pub mod engine;
 pub mod ledger;
 pub mod past;
 pub mod read;
+pub mod snapshot;
+pub mod snapshots;
 mod writer;

@@ -111,8 +111,21 @@ pub fn fold_until(
 /// # Errors
 /// The store does not answer, or what it holds does not read.
 pub fn marks(log: &dyn EventLog, program: ProgramId, head: Position) -> Result<Vec<Mark>, LedgerError> {
+    marks_between(log, program, Position::new(1), head)
+}
+
+/// As [`marks`], from `first` on.
+///
+/// # Errors
+/// As for [`marks`].
+pub fn marks_between(
+    log: &dyn EventLog,
+    program: ProgramId,
+    first: Position,
+    head: Position,
+) -> Result<Vec<Mark>, LedgerError> {
     let mut marks = Vec::new();
-    walk(log, program, Position::new(1), head, |record| {
+    walk(log, program, first, head, |record| {
         let group = record.body().and_then(|body| body.group);
         let at = record.position.get();
         let start = group.map(|group| Position::new(at.saturating_sub(u64::from(group.index))));

@@ -52,7 +52,7 @@ pub enum RowKind {
     Quarantine = 2,
     /// A small setting of this replica; the number says which.
     Setting = 3,
-    /// A chunk of a projection's snapshot.
+    /// A chunk of a projection's snapshot, or records that a replica holds after one without those before it.
     Snapshot = 4,
     /// A chunk of an index that is written behind the log.
     Index = 5,
@@ -169,6 +169,8 @@ impl ReadLimit {
 /// - [`LogError::Damaged`] may answer any call: what is stored does not match its checksum, its place or its shape. The store never hands
 ///   out what it cannot vouch for.
 /// - [`LogError::Stopped`] never answers a read.
+/// - [`LogError::NotHeld`] answers reads of a replica's log that began from a snapshot, for what lies before it; a store that was never
+///   given a snapshot does not answer it.
 pub trait EventLog: Send + Sync + 'static {
     /// The programmes that have a record here, ascending. A programme with rows alone is not among them.
     fn programs(&self) -> Result<Vec<ProgramId>, LogError>;

@@ -67,6 +67,12 @@ pub enum LogError {
         /// The last position that was acknowledged.
         acknowledged: Position,
     },
+    /// The replica began from a snapshot and has not fetched the records before it yet.
+    #[error("the history before position {from} is not here yet: this replica began from a snapshot")]
+    NotHeld {
+        /// The first position that is held: that of the snapshot.
+        from: Position,
+    },
     /// A later release wrote the store. Use that release.
     #[error("{} has store format {version}, this release reads up to {supported}", .dir.display())]
     Newer {
@@ -122,6 +128,7 @@ impl LogError {
                 Some("wait for the other process or stop it; a store has one user at a time")
             }
             Self::Newer { .. } => Some("use the release that wrote the store, or a later one"),
+            Self::NotHeld { .. } => Some("radslag fetch-history"),
             Self::Full { .. } => Some("make room on the disk first: a store does not open on a full disk"),
             Self::OutOfOrder { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Io { .. } => {
                 None

@@ -31,7 +31,7 @@ pub enum Passage {
 }
 
 /// One device's chain of events.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fence {
     last_seq: DeviceSeq,
     last_event: EventId,
@@ -119,11 +119,68 @@ impl Fence {
     }
 }
 
+/// What a fence is made of, for a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FenceParts {
+    /// The device's last number in the log.
+    pub last_seq: DeviceSeq,
+    /// The event that holds it.
+    pub last_event: EventId,
+    /// SHA-256 of its body.
+    pub last_body: Digest,
+    /// The epoch of its base.
+    pub last_base_epoch: EpochId,
+    /// The greatest position that a base still vouches for, up to each number, where it grows; numbers ascend, positions do not fall.
+    pub bases: Vec<(DeviceSeq, Position)>,
+    /// Numbers skipped across a restore, ascending.
+    pub holes: Vec<DeviceSeq>,
+}
+
+impl Fence {
+    /// The fence taken apart.
+    pub fn to_parts(&self) -> FenceParts {
+        FenceParts {
+            last_seq: self.last_seq,
+            last_event: self.last_event,
+            last_body: self.last_body,
+            last_base_epoch: self.last_base_epoch,
+            bases: self.bases.clone(),
+            holes: self.holes.iter().copied().collect(),
+        }
+    }
+
+    /// The fence that has these parts; none where no log makes them: bases must be in order, and nothing lies past the last number.
+    pub fn from_parts(parts: FenceParts) -> Option<Self> {
+        let ordered = parts.bases.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
+        let bounded = parts.bases.last().is_none_or(|(seq, _)| *seq <= parts.last_seq)
+            && parts.holes.iter().all(|hole| *hole < parts.last_seq);
+        (ordered && bounded).then(|| Self {
+            last_seq: parts.last_seq,
+            last_event: parts.last_event,
+            last_body: parts.last_body,
+            last_base_epoch: parts.last_base_epoch,
+            bases: parts.bases,
+            holes: parts.holes.into_iter().collect(),
+        })
+    }
+}
+
 /// The fences of all devices of a programme.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fences(BTreeMap<DeviceId, Fence>);
 
+impl FromIterator<(DeviceId, Fence)> for Fences {
+    fn from_iter<T: IntoIterator<Item = (DeviceId, Fence)>>(fences: T) -> Self {
+        Self(fences.into_iter().collect())
+    }
+}
+
 impl Fences {
+    /// Every device's fence, by device.
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &Fence)> {
+        self.0.iter().map(|(device, fence)| (*device, fence))
+    }
+
     /// One device's fence; an empty one for a device without records.
     pub fn of(&self, device: DeviceId) -> Fence {
         self.0.get(&device).cloned().unwrap_or_default()

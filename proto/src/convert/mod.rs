@@ -12,6 +12,7 @@ pub mod record;
 #[cfg(test)]
 pub(crate) mod samples;
 mod slots;
+pub mod snapshot;
 pub mod time;
 pub mod value;
 pub mod verdict;

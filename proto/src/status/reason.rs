@@ -114,6 +114,8 @@ reasons! {
     WritesStopped "WRITES_STOPPED" Away,
     /// The server is going down.
     ShuttingDown "SHUTTING_DOWN" Away,
+    /// The snapshot that a download began with is no longer kept.
+    SnapshotReplaced "SNAPSHOT_REPLACED" State,
     /// There is no snapshot yet.
     NotYet "NOT_YET" State,
     /// What is stored does not agree with itself.

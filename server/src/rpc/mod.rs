@@ -13,6 +13,7 @@ mod page;
 mod program;
 mod request;
 mod shape;
+mod snapshot;
 mod sync;
 
 use std::sync::Arc;

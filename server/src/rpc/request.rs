@@ -1,6 +1,7 @@
 //! Reading requests: every field that is wrong is named, all at once.
 
 use radslag_core::as_of::{AsOf, Recorded};
+use radslag_core::digest::Digest;
 use radslag_core::id::{EventId, Position};
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::ConvertError;
@@ -38,6 +39,15 @@ impl Fields {
     /// An id, or nothing where the field is empty.
     pub(super) fn optional_id<T: Id>(&mut self, path: &str, text: &str) -> Option<Option<T>> {
         self.note(parse_optional_id(path, text))
+    }
+
+    /// Thirty-two bytes, or nothing where the field is empty.
+    pub(super) fn digest(&mut self, path: &str, bytes: &[u8]) -> Option<Option<Digest>> {
+        if bytes.is_empty() {
+            return Some(None);
+        }
+        let what = || ConvertError::new(path, format!("is {} bytes, not 32", bytes.len()));
+        self.note(Digest::from_slice(bytes).map(Some).ok_or_else(what))
     }
 
     /// A message that must be there.

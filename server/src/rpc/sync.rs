@@ -1,7 +1,5 @@
 //! `SyncService`: where a log stands, handing in, following.
 
-use std::pin::Pin;
-
 use radslag_core::event::Base;
 use radslag_core::id::{DeviceSeq, Position};
 use radslag_core::state::State;
@@ -12,7 +10,6 @@ use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::convert::time::timestamp;
 use radslag_proto::limits;
 use radslag_proto::status::{ApiError, Reason};
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::failure::Failure;
@@ -25,7 +22,7 @@ const PROTOCOL: u32 = 1;
 #[tonic::async_trait]
 impl SyncService for Api {
     type SubscribeStream = feed::Frames;
-    type GetSnapshotStream = Pin<Box<dyn Stream<Item = Result<api::GetSnapshotResponse, Status>> + Send>>;
+    type GetSnapshotStream = super::snapshot::Frames;
 
     async fn hello(
         &self,
@@ -78,12 +75,23 @@ impl SyncService for Api {
         &self,
         request: Request<api::GetSnapshotRequest>,
     ) -> Result<Response<Self::GetSnapshotStream>, Status> {
+        let request = request.into_inner();
         let mut fields = Fields::default();
-        let program = fields.id("program_id", &request.into_inner().program_id);
-        let Some(program) = program else { return Err(fields.into_failure().into()) };
-        programme(&*self.host.engine().map_err(Failure::from)?, program)?;
-        let not_yet = "there is no snapshot of the programme; subscribe from position 1 instead";
-        Err(ApiError::new(Reason::NotYet, not_yet).into())
+        let program = fields.id("program_id", &request.program_id);
+        let continued = fields.digest("snapshot_id", &request.snapshot_id);
+        let (Some(program), Some(continued)) = (program, continued) else {
+            return Err(fields.into_failure().into());
+        };
+        let stopping = self.host.stopping();
+        let ask = move |engine: &crate::host::Lease| {
+            let programme = programme(engine, program)?;
+            Ok(engine.snapshot(&programme, continued)?)
+        };
+        let Some(made) = self.reading(ask).await? else {
+            let none = "the programme is too large for a snapshot; subscribe from position 1 instead";
+            return Err(ApiError::new(Reason::NotYet, none).into());
+        };
+        Ok(Response::new(super::snapshot::send(made, continued, request.from_chunk, stopping)))
     }
 }
 

@@ -7,4 +7,5 @@ mod harness;
 mod process;
 mod pushing;
 mod reading;
+mod snapshots;
 mod starting;

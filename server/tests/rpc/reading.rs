@@ -300,8 +300,4 @@ async fn a_question_that_cannot_be_answered_says_why() {
     let status =
         client.audit.list_history(history_request(town.program, crate::harness::entity(), 0, "")).await;
     assert_eq!(reason(&status.unwrap_err()).reason, Reason::EntityNotFound);
-
-    let snapshot = api::GetSnapshotRequest { program_id: town.program.to_string(), from_chunk: 0 };
-    let status = client.sync.get_snapshot(snapshot).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).reason), (Code::FailedPrecondition, Reason::NotYet));
 }
