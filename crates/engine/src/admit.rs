@@ -210,7 +210,7 @@ impl Working {
         Ok(self.land(ground, bundle, events, index, &decided, landed))
     }
 
-    fn next_instant(&self, now: Instant) -> Instant {
+    pub(crate) fn next_instant(&self, now: Instant) -> Instant {
         let last = self.ledger.state.recorded_at();
         if now > last { now } else { Instant::from_micros(last.micros() + 1) }
     }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use radslag_core::digest::Digest;
 use radslag_core::event::Change;
-use radslag_core::id::{Position, ProgramId};
+use radslag_core::id::{EpochId, EventId, Position, ProgramId};
 use radslag_core::record::Recorded;
 use radslag_core::verdict::{Refusal, Verdict};
 use radslag_log::{EventLog, LogError};
@@ -17,9 +17,10 @@ use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::check::check_bundle;
-use crate::clock::Clock;
+use crate::clock::{Clock, IdSource};
+use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
-use crate::writer::{Job, Writer};
+use crate::writer::{Job, OpenJob, PushJob, Writer};
 
 pub use crate::writer::Pushed;
 
@@ -300,14 +301,30 @@ impl Engine {
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
         let (reply, answer) = oneshot::channel();
+        self.queue(Job::Push(PushJob { bundle: checked, programme, reply }))?;
+        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    fn queue(&self, job: Job) -> Result<(), EngineError> {
         let sender = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sender = sender.ok_or(EngineError::ShuttingDown)?;
-        match sender.try_send(Job { bundle: checked, programme, reply }) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(EngineError::QueueFull),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(EngineError::ShuttingDown),
+        match sender.ok_or(EngineError::ShuttingDown)?.try_send(job) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(EngineError::QueueFull),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(EngineError::ShuttingDown),
         }
-        drop(sender);
+    }
+
+    /// Opens an epoch at the end of a log: the first thing to do after a restore, before anything else is taken. Once it
+    /// is answered it is on disk. Called twice, it opens two.
+    ///
+    /// # Errors
+    /// There is no such programme, its log was begun with another key, or the store does not take it.
+    pub async fn open_epoch(&self, program: ProgramId, ids: &dyn IdSource) -> Result<Opened, EngineError> {
+        let programme = self.programme(program)?;
+        let event = EventId::new(ids.event_id(self.clock.now()));
+        let new = NewEpoch { event, epoch: EpochId::new(ids.random_id()) };
+        let (reply, answer) = oneshot::channel();
+        self.queue(Job::OpenEpoch(OpenJob { programme, new, log_key: self.log_key.clone(), reply }))?;
         answer.await.unwrap_or(Err(EngineError::ShuttingDown))
     }
 
