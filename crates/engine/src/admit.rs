@@ -200,9 +200,10 @@ impl Working {
         }
         self.forget(events);
         if let Err(rejection) = &decided
-            && self.ledger.state.head() == Position::ZERO
+            && self.ledger.key_of(bundle.device).is_none()
         {
-            // A log begins with an accepted ProgramCreated or not at all.
+            // A log begins with an accepted ProgramCreated or not at all; and a rejection by a device whose key is in no
+            // record could be checked by nobody.
             let refusal =
                 Refusal::Other { reason: rejection.code().name().to_owned(), detail: rejection.to_string() };
             return Ok(vec![Verdict::Refused(refusal)]);
