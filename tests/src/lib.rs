@@ -6,6 +6,7 @@
 mod binaries;
 mod cli;
 mod server;
+pub mod sim;
 mod town;
 
 pub use binaries::{radslag, radslagd};

@@ -108,14 +108,13 @@ async fn begin(
     if let Some(source) = source {
         table::queue_import(ui, replica, source)?;
     }
-    let report = replica.create(remote).await?;
-    if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
+    let tally = replica.create(remote, |at, of| ui.progress(at, of)).await?;
+    if let Some(refused) = tally.refused.or_else(|| tally.rejections.first().cloned()) {
         return Err(CliError::Refused {
             what: format!("the server did not take the programme: {refused}"),
             hint: None,
         });
     }
-    replica.pull(remote, |at, of| ui.progress(at, of)).await?;
     Ok(())
 }
 
@@ -255,14 +254,13 @@ async fn enrol(ui: Ui, replica: &mut Replica, remote: &Remote) -> Result<(), Cli
     }
     let base = replica.base();
     replica.queue(base, drafts, &Act::default(), true)?;
-    let report = replica.push(remote).await?;
-    if let Some(refused) = report.refused.or_else(|| report.rejected.first().cloned()) {
+    let tally = replica.sync(remote, |_, _| {}).await?;
+    if let Some(refused) = tally.refused.or_else(|| tally.rejections.first().cloned()) {
         return Err(CliError::Refused {
             what: format!("the server did not enrol this device: {refused}"),
             hint: None,
         });
     }
-    replica.pull(remote, |_, _| {}).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The network and where a replica stands: pull, push, sync, status, whoami.
 
-use radslag_client::exchange::{Pulled, PushReport};
+use radslag_client::exchange::Tally;
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
@@ -19,8 +19,8 @@ async fn connect(replica: &Replica) -> Result<Remote, CliError> {
 pub async fn pull(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
-    let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
-    report(place.ui, &replica, pulled, None)?;
+    let tally = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
+    report(place.ui, &replica, &tally, false)?;
     Ok(replica.close()?)
 }
 
@@ -28,55 +28,34 @@ pub async fn pull(place: &Place) -> Result<(), CliError> {
 pub async fn push(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
-    // Nothing is handed in on top of a log that is not the one verified here.
-    let pulled = replica.pull(&remote, |at, of| place.ui.progress(at, of)).await?;
-    let pushed = replica.push(&remote).await?;
-    report(place.ui, &replica, pulled, Some(&pushed))?;
+    let tally = replica.push(&remote, |at, of| place.ui.progress(at, of)).await?;
+    report(place.ui, &replica, &tally, true)?;
     replica.close()?;
-    refused(&pushed)
+    refused(&tally)
 }
 
 /// `sync`.
 pub async fn sync(place: &Place) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let remote = connect(&replica).await?;
-    let (pulled, pushed) = both_ways(place.ui, &mut replica, &remote).await?;
-    report(place.ui, &replica, pulled, Some(&pushed))?;
+    let tally = replica.sync(&remote, |at, of| place.ui.progress(at, of)).await?;
+    report(place.ui, &replica, &tally, true)?;
     replica.close()?;
-    refused(&pushed)
+    refused(&tally)
 }
 
-/// Pulls, pushes what is queued, and pulls again until the own changes are seen.
-pub async fn both_ways(
-    ui: Ui,
-    replica: &mut Replica,
-    remote: &Remote,
-) -> Result<(Pulled, PushReport), CliError> {
-    let mut pulled = replica.pull(remote, |at, of| ui.progress(at, of)).await?;
-    let mut pushed = PushReport::default();
-    if !replica.outbox_is_empty() {
-        pushed = replica.push(remote).await?;
-        let after = replica.pull(remote, |at, of| ui.progress(at, of)).await?;
-        pulled.records += after.records;
-        pulled.confirmed += after.confirmed;
-        pulled.rejected += after.rejected;
-    }
-    Ok((pulled, pushed))
-}
-
-fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>) -> Result<(), CliError> {
+fn report(ui: Ui, replica: &Replica, tally: &Tally, handed_in: bool) -> Result<(), CliError> {
     let position = replica.ledger.state.head().get();
     let conflicts = view::conflicts(&replica.ledger.state).len();
     if ui.json() {
         return ui.object(&json!({
-            "position": position, "new": pulled.records, "confirmed": pulled.confirmed, "rejected": pulled.rejected,
+            "position": position, "new": tally.records, "confirmed": tally.confirmed, "rejected": tally.rejected,
             "outbox": replica.outbox.len(), "conflicts": conflicts,
-            "pushed": pushed.map(|pushed| pushed.accepted), "refused": pushed.and_then(|pushed| pushed.refused.clone()),
+            "pushed": handed_in.then_some(tally.accepted), "refused": tally.refused,
         }));
     }
-    let sent = pushed.map_or(0, |pushed| pushed.accepted);
-    let rejections = pushed.map_or(&[][..], |pushed| &pushed.rejected);
-    for rejected in rejections {
+    let sent = tally.accepted;
+    for rejected in &tally.rejections {
         ui.line(&format!(
             "{}: {rejected}",
             ui.text("avvisad, ligger i karantän", "rejected, kept in quarantine")
@@ -85,12 +64,12 @@ fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>
     ui.line(&match ui.lang {
         Lang::Sv => format!(
             "position {position}: {} nya händelser, {sent} skickade, {} i kö, {conflicts} konflikter",
-            pulled.records,
+            tally.records,
             replica.outbox.len()
         ),
         Lang::En => format!(
             "position {position}: {} new records, {sent} sent, {} queued, {conflicts} conflicts",
-            pulled.records,
+            tally.records,
             replica.outbox.len()
         ),
     })?;
@@ -100,14 +79,11 @@ fn report(ui: Ui, replica: &Replica, pulled: Pulled, pushed: Option<&PushReport>
     Ok(())
 }
 
-fn refused(pushed: &PushReport) -> Result<(), CliError> {
-    match &pushed.refused {
+fn refused(tally: &Tally) -> Result<(), CliError> {
+    match &tally.refused {
         None => Ok(()),
         Some(reason) => Err(CliError::refused(
-            format!(
-                "the server refused a change: {reason}; {} changes are in quarantine",
-                pushed.quarantined
-            ),
+            format!("the server refused a change: {reason}; {} changes are in quarantine", tally.quarantined),
             "radslag outbox list",
         )),
     }

@@ -1,7 +1,7 @@
 //! A municipality's replica: a local store with the confirmed log, an outbox, a key, and the way to the server.
 //!
 //! [`replica::Replica`] works without a network: it shows `fold(confirmed ++ outbox)` and queues what is edited.
-//! [`remote::Remote`] is the connection, [`exchange`] moves records over it and verifies every one.
+//! [`remote::Remote`] is the connection, [`exchange`] moves records over it, [`steps`] verifies and stores every one.
 
 pub mod author;
 pub mod error;
@@ -10,6 +10,7 @@ pub mod past;
 pub mod remote;
 pub mod replica;
 pub mod settings;
+pub mod steps;
 
 pub use error::ClientError;
 /// Time, ids and the civil day, as the writer has them.

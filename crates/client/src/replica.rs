@@ -52,8 +52,8 @@ pub struct Replica {
     pub clock: Arc<dyn Clock>,
     /// Ids and salts.
     pub ids: Arc<dyn IdSource>,
-    // Kept apart so that closing can be waited for.
-    store: Arc<SledLog>,
+    // Kept apart so that closing can be waited for; none where somebody else keeps the log.
+    store: Option<Arc<SledLog>>,
 }
 
 /// An own event that will not land, with everything that was typed.
@@ -197,9 +197,26 @@ impl Replica {
         let options = OpenOptions { wait: PATIENCE, ..OpenOptions::default() };
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
         let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
+        let mut replica = Self::on(log, settings, key, clock, ids)?;
+        dir.clone_into(&mut replica.dir);
+        replica.store = Some(store);
+        Ok(replica)
+    }
+
+    /// Opens a replica on a log that somebody else keeps, without a folder.
+    ///
+    /// # Errors
+    /// What the log holds does not add up.
+    pub fn on(
+        log: Arc<dyn EventLog>,
+        settings: Settings,
+        key: DeviceKey,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<Self, ClientError> {
         let ledger = Ledger::replay(log.as_ref(), settings.program)?;
-        let mut replica =
-            Self { dir: dir.to_owned(), settings, key, log, ledger, outbox: Vec::new(), clock, ids, store };
+        let (dir, outbox) = (PathBuf::new(), Vec::new());
+        let mut replica = Self { dir, settings, key, log, ledger, outbox, clock, ids, store: None };
         replica.outbox = replica.read_outbox()?;
         Ok(replica)
     }
@@ -211,10 +228,10 @@ impl Replica {
     pub fn close(self) -> Result<(), ClientError> {
         let Self { log, store, .. } = self;
         drop(log);
-        match Arc::try_unwrap(store) {
-            Ok(store) => Ok(store.close()?),
-            // Somebody still reads; the store closes with the last reader.
-            Err(_) => Ok(()),
+        match store.map(Arc::try_unwrap) {
+            Some(Ok(store)) => Ok(store.close()?),
+            // Somebody still reads, and the store closes with the last reader; or it is not ours to close.
+            Some(Err(_)) | None => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::broken::{self, Variant};
 use crate::event::{Change, EventBody, NewValue, PartyKind, Source, Standing};
 use crate::field::FieldKey;
 use crate::id::{EntityId, Position};
@@ -308,6 +309,11 @@ impl State {
         let equal = equal.and_then(|(_, event)| register.writes().iter().find(|kept| kept.event == *event));
         if let Some(kept) = equal {
             write.class = kept.class;
+        }
+        if broken::is(Variant::CollapsedEqualSides)
+            && let Some(dropped) = equal.map(|kept| kept.event)
+        {
+            register.drop_write(dropped);
         }
         register.push(write);
         if self.keep == Keep::Sides {

@@ -2,6 +2,7 @@
 //!
 //! `model.md` in the design says it in five lines; every method here is one of them.
 
+use crate::broken::{self, Variant};
 use crate::digest::{Digest, Hasher};
 use crate::event::Base;
 use crate::field::FieldKey;
@@ -22,6 +23,9 @@ pub struct Epoch {
 /// The position that a base still vouches for: the least of its own and the cuts of all epochs opened after it.
 /// A base in an unknown epoch vouches for nothing, which keeps more sides, never fewer.
 pub fn clamp(base: &Base, epochs: &[Epoch]) -> Position {
+    if broken::is(Variant::BasesUnclamped) {
+        return base.position;
+    }
     let later = if base.epoch.is_zero() {
         epochs
     } else {
@@ -102,7 +106,11 @@ impl Write {
 
     /// Whether this write stands in for `other`: it has seen it and is dated on or after it.
     pub fn covers(&self, other: &Write, epochs: &[Epoch]) -> bool {
-        self.event != other.event && self.date >= other.date && self.has_seen(other, epochs)
+        if broken::is(Variant::LastWriterWins) {
+            return self.position > other.position;
+        }
+        let dated = self.date >= other.date || broken::is(Variant::OlderCoversNewer);
+        self.event != other.event && dated && self.has_seen(other, epochs)
     }
 }
 
@@ -165,6 +173,11 @@ impl Register {
         let kept: std::collections::BTreeSet<EventId> =
             self.sides(today, epochs).into_iter().map(|side| side.event).collect();
         self.writes.retain(|write| kept.contains(&write.event));
+    }
+
+    /// Takes a write out.
+    pub(crate) fn drop_write(&mut self, event: EventId) {
+        self.writes.retain(|write| write.event != event);
     }
 
     fn days(&self, today: CivilDate) -> std::collections::BTreeSet<CivilDate> {

@@ -2,6 +2,7 @@
 //!
 //! Everything here works on the writer's own ledger, which runs ahead of the store by one commit at most.
 
+use radslag_core::broken::{self, Variant};
 use radslag_core::event::{Change, EventBody};
 use radslag_core::fold;
 use radslag_core::id::{EventId, Position};
@@ -105,6 +106,11 @@ impl Working {
                 Err(refusal) => vec![Verdict::Refused(refusal.clone())],
             };
             let stopped = decided.iter().any(Verdict::stops_the_push);
+            if broken::is(Variant::RefusalConsumes)
+                && decided.iter().any(|v| matches!(v, Verdict::Refused(_)))
+            {
+                self.ledger.fences.use_up(bundle.device);
+            }
             verdicts.extend(decided);
             at += length;
             if stopped {
@@ -223,6 +229,9 @@ impl Working {
     /// The receipt of an event that landed before: the same body under the same id.
     fn earlier(&self, ground: &Ground<'_>, event: &CheckedEvent) -> Result<Option<Verdict>, LedgerError> {
         let Some(first) = self.position_of(ground, event.body.event_id) else { return Ok(None) };
+        if broken::is(Variant::ForgottenOutcomes) {
+            return Ok(None);
+        }
         let reused = self.ledger.reused.get(&event.hash).or_else(|| ground.published.reused.get(&event.hash));
         for position in [Some(first), reused.copied()].into_iter().flatten() {
             let pending = self.pending.iter().find(|(record, _)| record.position == position);

@@ -16,13 +16,13 @@ use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::check::check_bundle;
+use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::{Clock, IdSource};
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
-use crate::writer::{Job, OpenJob, PushJob, Writer};
+use crate::writer::{Job, OpenJob, PushJob};
 
-pub use crate::writer::Pushed;
+pub use crate::writer::{Pushed, Writer};
 
 /// Why a call as a whole was not done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -175,6 +175,23 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, EngineError> {
+        let (engine, writer) = Self::open_by_hand(log, clock, options)?;
+        let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
+        let thread =
+            spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
+        *engine.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(engine)
+    }
+
+    /// Opens every programme of a store and leaves the writer to the caller, who turns it.
+    ///
+    /// # Errors
+    /// As for [`Engine::open`].
+    pub fn open_by_hand(
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<(Self, Writer), EngineError> {
         let programmes = Arc::new(Programmes::default());
         for program in log.programs()? {
             let ledger = Ledger::replay(log.as_ref(), program)?;
@@ -182,8 +199,9 @@ impl Engine {
             let mut all = programmes.0.write().unwrap_or_else(PoisonError::into_inner);
             all.insert(program, Arc::new(Programme::new(ledger)));
         }
-        let (sender, receiver) = mpsc::channel(options.queue);
+        let (sender, queue) = mpsc::channel(options.queue);
         let writer = Writer {
+            queue,
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             programmes: Arc::clone(&programmes),
@@ -191,19 +209,16 @@ impl Engine {
             working: HashMap::new(),
             stopped: None,
         };
-        let spawned =
-            std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(receiver));
-        let thread =
-            spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
-        Ok(Self {
+        let engine = Self {
             log,
             programmes,
             queue: std::sync::Mutex::new(Some(sender)),
-            writer: std::sync::Mutex::new(Some(thread)),
+            writer: std::sync::Mutex::new(None),
             log_key: options.log_key,
             open_enrolment: options.open_enrolment,
             clock,
-        })
+        };
+        Ok((engine, writer))
     }
 
     /// The store.
@@ -300,9 +315,23 @@ impl Engine {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
-        let (reply, answer) = oneshot::channel();
-        self.queue(Job::Push(PushJob { bundle: checked, programme, reply }))?;
+        let answer = self.enqueue(checked, programme)?;
         answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// Queues a checked bundle for the writer. Without a programme it begins one. The answer comes once the writer has had
+    /// its turn; where it is dropped instead, nothing is known of the push.
+    ///
+    /// # Errors
+    /// The queue is full, or the engine is closing.
+    pub fn enqueue(
+        &self,
+        bundle: CheckedBundle,
+        programme: Option<Arc<Programme>>,
+    ) -> Result<oneshot::Receiver<Result<Pushed, EngineError>>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Job::Push(PushJob { bundle, programme, reply }))?;
+        Ok(answer)
     }
 
     fn queue(&self, job: Job) -> Result<(), EngineError> {
@@ -320,12 +349,24 @@ impl Engine {
     /// # Errors
     /// There is no such programme, its log was begun with another key, or the store does not take it.
     pub async fn open_epoch(&self, program: ProgramId, ids: &dyn IdSource) -> Result<Opened, EngineError> {
-        let programme = self.programme(program)?;
         let event = EventId::new(ids.event_id(self.clock.now()));
-        let new = NewEpoch { event, epoch: EpochId::new(ids.random_id()) };
+        let answer = self.enqueue_epoch(program, NewEpoch { event, epoch: EpochId::new(ids.random_id()) })?;
+        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// Queues the opening of an epoch for the writer, as [`Engine::enqueue`] does a bundle.
+    ///
+    /// # Errors
+    /// There is no such programme, the queue is full, or the engine is closing.
+    pub fn enqueue_epoch(
+        &self,
+        program: ProgramId,
+        new: NewEpoch,
+    ) -> Result<oneshot::Receiver<Result<Opened, EngineError>>, EngineError> {
+        let programme = self.programme(program)?;
         let (reply, answer) = oneshot::channel();
         self.queue(Job::OpenEpoch(OpenJob { programme, new, log_key: self.log_key.clone(), reply }))?;
-        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+        Ok(answer)
     }
 
     /// Takes no more pushes, lets the writer finish what is queued, and waits for it. May be called twice.
@@ -347,10 +388,7 @@ impl Drop for Engine {
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.
-async fn check(
-    bundle: PushedBundle,
-    enrolled: Option<[u8; 32]>,
-) -> Result<crate::check::CheckedBundle, Refusal> {
+async fn check(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<CheckedBundle, Refusal> {
     if bundle.events.len() <= 8 {
         return check_bundle(bundle, enrolled);
     }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use radslag_core::broken::{self, Variant};
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::verdict::Verdict;
 use radslag_log::{Append, Commit, EventLog};
@@ -56,7 +57,9 @@ struct Progress {
     verdicts: Vec<Verdict>,
 }
 
-pub(crate) struct Writer {
+/// The one writer of a store. It has a thread of its own, or is turned by hand.
+pub struct Writer {
+    pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) programmes: Arc<Programmes>,
@@ -67,31 +70,43 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Runs until every sender is gone and the queue is empty.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(job) = queue.blocking_recv() {
-            let (mut round, mut opening) = (Vec::new(), None);
-            let (mut events, mut bytes) = (0, 0);
-            let mut next = Some(job);
-            while let Some(job) = next.take() {
-                match job {
-                    Job::Push(job) => {
-                        events += job.bundle.events.len();
-                        bytes += size(&job.bundle);
-                        round.push(job);
-                        if events < COMMIT_EVENTS && bytes < COMMIT_BYTES {
-                            next = queue.try_recv().ok();
-                        }
-                    }
-                    Job::OpenEpoch(job) => opening = Some(job),
-                }
-            }
-            self.round(round);
-            if let Some(job) = opening {
-                let outcome = self.open_epoch(&job);
-                answer(job.reply, outcome);
-            }
+    pub(crate) fn run(mut self) {
+        while let Some(job) = self.queue.blocking_recv() {
+            self.round_from(job);
         }
         tracing::debug!("the writer has nothing left to do");
+    }
+
+    /// Takes what is queued into one commit and answers; false when nothing is queued.
+    pub fn turn(&mut self) -> bool {
+        let Ok(job) = self.queue.try_recv() else { return false };
+        self.round_from(job);
+        true
+    }
+
+    /// Pushes up to the limits of a commit or up to the opening of an epoch, which has a commit of its own.
+    fn round_from(&mut self, job: Job) {
+        let (mut round, mut opening) = (Vec::new(), None);
+        let (mut events, mut bytes) = (0, 0);
+        let mut next = Some(job);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Push(job) => {
+                    events += job.bundle.events.len();
+                    bytes += size(&job.bundle);
+                    round.push(job);
+                    if events < COMMIT_EVENTS && bytes < COMMIT_BYTES {
+                        next = self.queue.try_recv().ok();
+                    }
+                }
+                Job::OpenEpoch(job) => opening = Some(job),
+            }
+        }
+        self.round(round);
+        if let Some(job) = opening {
+            let outcome = self.open_epoch(&job);
+            answer(job.reply, outcome);
+        }
     }
 
     /// Opens an epoch in a commit of its own, after everything that was queued before.
@@ -140,7 +155,9 @@ impl Writer {
                 }
             }
         }
-        let outcome = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
+        let too_early = broken::is(Variant::AckBeforeFlush);
+        let committed = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
+        let outcome = if too_early { Ok(()) } else { committed };
         for progress in done {
             let program = progress.programme.id();
             let head = self.programmes.get(program).unwrap_or(progress.programme).head();

@@ -20,13 +20,13 @@ pub struct MemoryLog {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     programs: BTreeMap<ProgramId, Program>,
     rows: BTreeMap<RowKey, Vec<u8>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Program {
     head: v1::Head,
     records: BTreeMap<u64, v1::Record>,
@@ -38,6 +38,12 @@ impl MemoryLog {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another store that holds the same: what a copied disk is.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { state: Mutex::new(self.state().clone()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use radslag_core::broken::{self, Variant};
 use radslag_core::digest::Digest;
 use radslag_core::event::{Base, Change, EventBody};
 use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, Position};
@@ -77,7 +78,7 @@ impl Fence {
         if seq > self.last_seq.next() && !skipping {
             return Passage::Gap { expected: self.last_seq.next() };
         }
-        if seq == self.last_seq.next() && prev != self.last_body {
+        if seq == self.last_seq.next() && prev != self.last_body && !broken::is(Variant::PrevIgnored) {
             return Passage::Forked { at: self.last_seq };
         }
         let before = self.bases.partition_point(|(number, _)| *number <= base.seq);
@@ -123,6 +124,12 @@ impl Fences {
         self.0.get(&device).cloned().unwrap_or_default()
     }
 
+    /// Uses up a device's next number without an event.
+    pub fn use_up(&mut self, device: DeviceId) {
+        let fence = self.0.entry(device).or_default();
+        fence.last_seq = fence.last_seq.next();
+    }
+
     /// The fences of one device alone, for trying a group out.
     #[must_use]
     pub fn only(&self, device: DeviceId) -> Self {
@@ -146,6 +153,7 @@ impl Fences {
                     self.0.values_mut().for_each(|fence| fence.cut(*cut_position));
                 }
             }
+            Entry::Rejected(_) if broken::is(Variant::RejectionFree) => {}
             Entry::Rejected(facts) => {
                 let fence = self.0.entry(facts.device_id).or_default();
                 fence.note(facts.device_seq, record, facts.base_epoch, None);

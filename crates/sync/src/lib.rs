@@ -3,5 +3,6 @@
 //! The fence keeps a device's events in one unbroken chain, whatever the network repeats, reorders or loses. Both the
 //! one writer and every replica rebuild it from the log.
 
+pub mod exchange;
 pub mod fence;
 pub mod outbox;

@@ -1,0 +1,112 @@
+//! Many towns, many seeds: the real engine, the real replica and the real exchange over a simulated network, clock and store.
+//!
+//! A seed gives a [`plan`]: who edits, syncs, crashes, copies a disk or misbehaves, and what the network does to each
+//! message. A [`world`] carries it out, then lets everything come to rest, and the [`laws`] look at what is left. The same
+//! seed gives the same run on every machine, and a run that fails is shrunk to the steps that it needs.
+
+pub mod dice;
+pub mod laws;
+pub mod mallory;
+pub mod member;
+pub mod net;
+pub mod plan;
+pub mod server;
+pub mod store;
+pub mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use plan::{Plan, Step};
+use world::World;
+
+/// What a run did, for the sum at the end of a sweep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Events that members authored.
+    pub authored: usize,
+    /// Records in the log at the end.
+    pub records: usize,
+    /// Records that are rejections.
+    pub rejected: usize,
+    /// Fields in conflict at the end.
+    pub conflicts: usize,
+    /// Messages that were lost or repeated.
+    pub faults: usize,
+    /// Crashes of the server and of replicas.
+    pub crashes: usize,
+}
+
+impl Report {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Self) {
+        self.authored += other.authored;
+        self.records += other.records;
+        self.rejected += other.rejected;
+        self.conflicts += other.conflicts;
+        self.faults += other.faults;
+        self.crashes += other.crashes;
+    }
+}
+
+/// A run that broke a law.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// How many replicas.
+    pub replicas: usize,
+    /// Which law, and what broke it.
+    pub what: String,
+    /// The fewest steps found that still break the same law.
+    pub steps: Vec<Step>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "seed {} with {} replicas: {}", self.seed, self.replicas, self.what)?;
+        writeln!(f, "replay it: cargo xtask sim --seed {} --replicas {}", self.seed, self.replicas)?;
+        writeln!(f, "a plan of {} steps that breaks it too:", self.steps.len())?;
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {:>3}  {step:?}", number + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// A law was broken; the plan is not shrunk yet.
+pub fn run(seed: u64, replicas: usize) -> Result<Report, Failure> {
+    let plan = Plan::of(seed, replicas);
+    carry_out(&plan).map_err(|what| Failure { seed, replicas, what, steps: plan.steps })
+}
+
+/// Runs one seed, and shrinks its plan if a law is broken.
+///
+/// # Errors
+/// A law was broken.
+pub fn run_and_shrink(seed: u64, replicas: usize) -> Result<Report, Failure> {
+    run(seed, replicas).map_err(|failure| {
+        let plan = Plan { seed, replicas, steps: failure.steps.clone() };
+        let (plan, what) = plan::shrink(plan, &failure.what, |plan| carry_out(plan).err());
+        Failure { what, steps: plan.steps, ..failure }
+    })
+}
+
+/// Carries a plan out and checks the laws. A panic of the code under test is a broken law too.
+fn carry_out(plan: &Plan) -> Result<Report, String> {
+    let run = || {
+        let mut world = World::new(plan.seed, plan.replicas);
+        for step in &plan.steps {
+            world.step(step)?;
+        }
+        world.come_to_rest()?;
+        laws::check(&world)
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    })
+}

@@ -1,0 +1,96 @@
+//! A store that can crash under a commit: what was not flushed is lost, or what was flushed is never heard of.
+
+use std::sync::Mutex;
+
+use radslag_core::id::{Position, ProgramId};
+use radslag_core::value::Slot;
+use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKind};
+use radslag_proto::log::v1;
+
+/// When a machine goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// Between two things.
+    Now,
+    /// In its next commit, before it is flushed: the commit is lost.
+    BeforeFlush,
+    /// In its next commit, after it is flushed: nobody hears of it.
+    AfterFlush,
+}
+
+/// A disk.
+#[derive(Debug, Default)]
+pub struct Disk {
+    log: MemoryLog,
+    next: Mutex<Option<Crash>>,
+}
+
+impl Disk {
+    /// A disk that holds what `log` holds.
+    pub fn with(log: MemoryLog) -> Self {
+        Self { log, next: Mutex::new(None) }
+    }
+
+    /// What it holds.
+    pub fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
+    /// The next commit meets this.
+    pub fn crash_next(&self, crash: Crash) {
+        *self.next.lock().expect("nothing panics while it holds this") = Some(crash);
+    }
+
+    /// The machine is up again.
+    pub fn recover(&self) {
+        *self.next.lock().expect("nothing panics while it holds this") = None;
+    }
+}
+
+impl EventLog for Disk {
+    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
+        self.log.programs()
+    }
+
+    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
+        self.log.head(program)
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+        let crash = self.next.lock().expect("nothing panics while it holds this").take();
+        let down = || LogError::Stopped { reason: "the machine went down".to_owned() };
+        match crash {
+            None => self.log.commit(commit),
+            Some(Crash::Now | Crash::BeforeFlush) => Err(down()),
+            Some(Crash::AfterFlush) => {
+                self.log.commit(commit)?;
+                Err(down())
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        program: ProgramId,
+        from: Position,
+        limit: ReadLimit,
+    ) -> Result<Vec<v1::Record>, LogError> {
+        self.log.read(program, from, limit)
+    }
+
+    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
+        self.log.bundle(program, at)
+    }
+
+    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
+        self.log.values(program, at)
+    }
+
+    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
+        self.log.value(program, at, slot)
+    }
+
+    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
+        self.log.rows(program, kind)
+    }
+}
