@@ -87,6 +87,9 @@ fn check_kind(state: &State, body: &EventBody) -> Result<(), Rejection> {
         change if state.head() == Position::ZERO && !matches!(change, Change::ProgramCreated { .. }) => {
             Err(denied("a log begins with a ProgramCreated"))
         }
+        Change::ProgramCreated { .. } | Change::DeviceEnrolled { .. } if body.device_id.is_zero() => {
+            Err(denied("the device id of zero bytes is the log's own"))
+        }
         Change::RulesAdopted { .. } => {
             Err(denied("the rules are changed by the log's operator, not by a push"))
         }

@@ -206,9 +206,10 @@ impl Working {
         }
         self.forget(events);
         if let Err(rejection) = &decided
-            && self.ledger.state.head() == Position::ZERO
+            && self.ledger.key_of(bundle.device).is_none()
         {
-            // A log begins with an accepted ProgramCreated or not at all.
+            // A log begins with an accepted ProgramCreated or not at all; and a rejection by a device whose key is in no
+            // record could be checked by nobody.
             let refusal =
                 Refusal::Other { reason: rejection.code().name().to_owned(), detail: rejection.to_string() };
             return Ok(vec![Verdict::Refused(refusal)]);
@@ -216,7 +217,7 @@ impl Working {
         Ok(self.land(ground, bundle, events, index, &decided, landed))
     }
 
-    fn next_instant(&self, now: Instant) -> Instant {
+    pub(crate) fn next_instant(&self, now: Instant) -> Instant {
         let last = self.ledger.state.recorded_at();
         if now > last { now } else { Instant::from_micros(last.micros() + 1) }
     }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use radslag_core::digest::Digest;
 use radslag_core::event::Change;
-use radslag_core::id::{Position, ProgramId};
+use radslag_core::id::{EpochId, EventId, Position, ProgramId};
 use radslag_core::record::Recorded;
 use radslag_core::verdict::{Refusal, Verdict};
 use radslag_log::{EventLog, LogError};
@@ -17,10 +17,11 @@ use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::check::{CheckedBundle, check_bundle};
-use crate::clock::Clock;
+use crate::clock::{Clock, IdSource};
+use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
-use crate::writer::Job;
+use crate::writer::{Job, OpenJob, PushJob};
 
 pub use crate::writer::{Pushed, Writer};
 
@@ -340,13 +341,43 @@ impl Engine {
         programme: Option<Arc<Programme>>,
     ) -> Result<oneshot::Receiver<Result<Pushed, EngineError>>, EngineError> {
         let (reply, answer) = oneshot::channel();
+        self.queue(Job::Push(PushJob { bundle, programme, reply }))?;
+        Ok(answer)
+    }
+
+    fn queue(&self, job: Job) -> Result<(), EngineError> {
         let sender = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sender = sender.ok_or(EngineError::ShuttingDown)?;
-        match sender.try_send(Job { bundle, programme, reply }) {
-            Ok(()) => Ok(answer),
+        match sender.ok_or(EngineError::ShuttingDown)?.try_send(job) {
+            Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => Err(EngineError::QueueFull),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(EngineError::ShuttingDown),
         }
+    }
+
+    /// Opens an epoch at the end of a log: the first thing to do after a restore, before anything else is taken. Once it
+    /// is answered it is on disk. Called twice, it opens two.
+    ///
+    /// # Errors
+    /// There is no such programme, its log was begun with another key, or the store does not take it.
+    pub async fn open_epoch(&self, program: ProgramId, ids: &dyn IdSource) -> Result<Opened, EngineError> {
+        let event = EventId::new(ids.event_id(self.clock.now()));
+        let answer = self.enqueue_epoch(program, NewEpoch { event, epoch: EpochId::new(ids.random_id()) })?;
+        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// Queues the opening of an epoch for the writer, as [`Engine::enqueue`] does a bundle.
+    ///
+    /// # Errors
+    /// There is no such programme, the queue is full, or the engine is closing.
+    pub fn enqueue_epoch(
+        &self,
+        program: ProgramId,
+        new: NewEpoch,
+    ) -> Result<oneshot::Receiver<Result<Opened, EngineError>>, EngineError> {
+        let programme = self.programme(program)?;
+        let (reply, answer) = oneshot::channel();
+        self.queue(Job::OpenEpoch(OpenJob { programme, new, log_key: self.log_key.clone(), reply }))?;
+        Ok(answer)
     }
 
     /// Takes no more pushes, lets the writer finish what is queued, and waits for it. May be called twice.

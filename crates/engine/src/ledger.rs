@@ -23,6 +23,7 @@ use radslag_trust::value::check_values;
 
 use crate::check::key_in;
 use crate::clock::day_of;
+use crate::epoch::{self, is_the_logs_own};
 use crate::past::{Index, LogPast};
 
 /// Why a log was not taken as it is.
@@ -176,7 +177,7 @@ impl Ledger {
             let bundle = open.as_mut().ok_or_else(|| forged(at, "the signature it came under is missing"))?;
             bundle.add(&frame.record, &record)?;
             let leaf = leaf_hash(&record, &Signature::new(bundle.landed.signature));
-            self.verify_record(log, &mut overlay, &record, &frame.values)?;
+            self.verify_record(log, &mut overlay, &record, &frame.values, taken.last())?;
             self.note(&record, leaf);
             taken.push(record);
         }
@@ -191,6 +192,7 @@ impl Ledger {
         overlay: &mut MemoryPast,
         record: &Recorded,
         values: &[Value],
+        before: Option<&Recorded>,
     ) -> Result<(), LedgerError> {
         let at = record.position;
         if at != self.state.head().next() {
@@ -208,7 +210,17 @@ impl Ledger {
         for value in values {
             overlay.values.insert(body.event_id, value.slot, value.bytes.clone());
         }
-        if !matches!(body.change, Change::EpochOpened { .. } | Change::RulesAdopted { .. }) {
+        if let Change::RulesAdopted { version } = &body.change {
+            return Err(forged(
+                at,
+                format!("it adopts version {version} of the rules, which this release does not have"),
+            ));
+        }
+        if matches!(body.change, Change::EpochOpened { .. }) {
+            let stored =
+                if before.is_none() { epoch::record_at(log, self, self.state.head())? } else { None };
+            epoch::verify(self, before.or(stored.as_ref()), record)?;
+        } else {
             self.verify_sequence(record)?;
             let landing = judge::Landing {
                 position: at,
@@ -302,9 +314,8 @@ impl OpenBundle {
         }
         // Only an enrolled device has a key in the state; the event that enrols one brings it.
         let introduced = first.body().filter(|body| body.device_id == landed.device).and_then(key_in);
-        let by_log = first.body().is_some_and(|body| {
-            matches!(body.change, Change::EpochOpened { .. } | Change::RulesAdopted { .. })
-        });
+        // The log's own records stand alone, under the device id that no device has.
+        let by_log = landed.device.is_zero() && landed.size == 1 && first.body().is_some_and(is_the_logs_own);
         let key =
             if by_log { Some(*ledger.state.log_key()) } else { ledger.key_of(landed.device).or(introduced) };
         let key = key.ok_or_else(|| forged(at, format!("device {} is not enrolled", landed.device)))?;

@@ -8,6 +8,7 @@ pub mod admit;
 pub mod check;
 pub mod clock;
 pub mod engine;
+pub mod epoch;
 pub mod ledger;
 pub mod past;
 pub mod read;

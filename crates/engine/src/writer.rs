@@ -9,12 +9,14 @@ use radslag_core::id::{Position, ProgramId};
 use radslag_core::verdict::Verdict;
 use radslag_log::{Append, Commit, EventLog};
 use radslag_proto::log::v1;
+use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admit::{Ground, Working};
 use crate::check::CheckedBundle;
 use crate::clock::Clock;
 use crate::engine::{EngineError, Programme, Programmes};
+use crate::epoch::{NewEpoch, Opened};
 
 /// Collecting stops once a commit holds this many events or bytes.
 const COMMIT_EVENTS: usize = 64;
@@ -29,7 +31,20 @@ pub struct Pushed {
     pub head: Position,
 }
 
-pub(crate) struct Job {
+pub(crate) enum Job {
+    Push(PushJob),
+    OpenEpoch(OpenJob),
+}
+
+/// An epoch to open.
+pub(crate) struct OpenJob {
+    pub(crate) programme: Arc<Programme>,
+    pub(crate) new: NewEpoch,
+    pub(crate) log_key: DeviceKey,
+    pub(crate) reply: oneshot::Sender<Result<Opened, EngineError>>,
+}
+
+pub(crate) struct PushJob {
     pub(crate) bundle: CheckedBundle,
     /// The programme, or none when the bundle begins one.
     pub(crate) programme: Option<Arc<Programme>>,
@@ -37,7 +52,7 @@ pub(crate) struct Job {
 }
 
 struct Progress {
-    job: Job,
+    job: PushJob,
     programme: Arc<Programme>,
     verdicts: Vec<Verdict>,
 }
@@ -69,20 +84,55 @@ impl Writer {
         true
     }
 
+    /// Pushes up to the limits of a commit or up to the opening of an epoch, which has a commit of its own.
     fn round_from(&mut self, job: Job) {
-        let mut round = vec![job];
-        let mut events = round[0].bundle.events.len();
-        let mut bytes = size(&round[0].bundle);
-        while events < COMMIT_EVENTS && bytes < COMMIT_BYTES {
-            let Ok(job) = self.queue.try_recv() else { break };
-            events += job.bundle.events.len();
-            bytes += size(&job.bundle);
-            round.push(job);
+        let (mut round, mut opening) = (Vec::new(), None);
+        let (mut events, mut bytes) = (0, 0);
+        let mut next = Some(job);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Push(job) => {
+                    events += job.bundle.events.len();
+                    bytes += size(&job.bundle);
+                    round.push(job);
+                    if events < COMMIT_EVENTS && bytes < COMMIT_BYTES {
+                        next = self.queue.try_recv().ok();
+                    }
+                }
+                Job::OpenEpoch(job) => opening = Some(job),
+            }
         }
         self.round(round);
+        if let Some(job) = opening {
+            let outcome = self.open_epoch(&job);
+            answer(job.reply, outcome);
+        }
     }
 
-    fn round(&mut self, jobs: Vec<Job>) {
+    /// Opens an epoch in a commit of its own, after everything that was queued before.
+    fn open_epoch(&mut self, job: &OpenJob) -> Result<Opened, EngineError> {
+        if self.stopped.is_some() {
+            return Err(self.stopped_error());
+        }
+        let opened = {
+            let published = job.programme.published();
+            let ground = Ground {
+                log: self.log.as_ref(),
+                published: &published,
+                open_enrolment: self.open_enrolment,
+                now: self.clock.now(),
+            };
+            let program = job.programme.id();
+            let working = self.working.entry(program).or_insert_with(|| Working::new(&published));
+            working.open_epoch(&ground, job.new, &job.log_key)?
+        };
+        self.commit()?;
+        let (program, epoch, cut) = (job.programme.id(), opened.epoch, opened.cut.get());
+        tracing::warn!(%program, %epoch, cut, "opened an epoch: the log may lack what came after the cut");
+        Ok(opened)
+    }
+
+    fn round(&mut self, jobs: Vec<PushJob>) {
         let mut done = Vec::new();
         for job in jobs {
             if let Some(reason) = &self.stopped {
@@ -215,8 +265,8 @@ fn size(bundle: &CheckedBundle) -> usize {
     bundle.events.iter().flatten().map(crate::check::CheckedEvent::size).sum()
 }
 
-fn answer(reply: oneshot::Sender<Result<Pushed, EngineError>>, outcome: Result<Pushed, EngineError>) {
+fn answer<T>(reply: oneshot::Sender<Result<T, EngineError>>, outcome: Result<T, EngineError>) {
     if reply.send(outcome).is_err() {
-        tracing::debug!("the caller of a push has gone; it will ask again");
+        tracing::debug!("the caller has gone; it will ask again");
     }
 }

@@ -172,7 +172,10 @@ fn sides(writes: &[Write<'_>], today: CivilDate, epochs: &Epochs) -> BTreeSet<Ev
 }
 
 /// Law 3: every accepted write is still a side, or one that had seen it and is dated on or after it took its place.
-fn nothing_lost(world: &World, records: &[Recorded]) -> Result<(), String> {
+///
+/// # Errors
+/// One was lost, or stands although another covers it.
+pub fn nothing_lost(world: &World, records: &[Recorded]) -> Result<(), String> {
     let programme = world.server.programme().ok_or("there is no programme")?;
     let published = programme.published();
     let Some(today) = published.state.today() else { return Ok(()) };

@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_seen_before_a_restore_covers_nothing_that_was_written_after_it() {
+        let mut world = World::new(1, 5);
+        world.restored().unwrap();
+        let conflicts = world.server.programme().unwrap().published().state.conflicts().len();
+        assert!(conflicts > 0, "the three writers never saw one another");
+    }
+
+    #[test]
     fn a_seed_gives_the_same_run_every_time() {
         assert_eq!(run(5, 4).unwrap(), run(5, 4).unwrap());
     }

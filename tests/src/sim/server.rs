@@ -6,8 +6,9 @@ use radslag_core::id::{EventId, Position, ProgramId};
 use radslag_core::verdict::Verdict;
 use radslag_engine::check::check_bundle;
 use radslag_engine::engine::{Engine, EngineError, Options, Programme, Pushed, Writer};
+use radslag_engine::epoch::NewEpoch;
 use radslag_engine::ledger::read_whole_bundles;
-use radslag_log::{EventLog, ReadLimit};
+use radslag_log::{EventLog, MemoryLog, ReadLimit};
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::bundle::{LogCursor, decode_bundle, encode_cursor};
 use radslag_proto::convert::event::decode_body;
@@ -68,6 +69,22 @@ impl Server {
         self.engine = engine;
         self.writer = writer;
         self.waiting.drain(..).map(|waiting| (waiting.from, waiting.call)).collect()
+    }
+
+    /// Is restored from a copy of its disk, and opens an epoch.
+    ///
+    /// # Errors
+    /// The epoch cannot be opened.
+    pub fn restore(&mut self, copy: MemoryLog, new: NewEpoch) -> Result<(), String> {
+        self.disk = Arc::new(Disk::with(copy));
+        self.restart();
+        let mut opened = self.engine.enqueue_epoch(self.program, new).map_err(|error| error.to_string())?;
+        self.turn();
+        match opened.try_recv() {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// The programme, once there is one.

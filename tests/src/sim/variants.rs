@@ -50,6 +50,16 @@ killed! {
 }
 
 #[test]
+fn bases_not_clamped_across_an_epoch() {
+    let mut world = World::new(1, REPLICAS);
+    broken::choose(Some(Variant::BasesUnclamped));
+    let found = world.restored();
+    broken::choose(None);
+    let what = found.expect_err("an unclamped base survived");
+    assert!(what.starts_with("law 3"), "{what}");
+}
+
+#[test]
 fn the_list_is_whole() {
     assert_eq!(Variant::ALL.len(), 11);
 }

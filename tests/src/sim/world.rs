@@ -15,8 +15,9 @@ use radslag_core::broken::{self, Variant};
 use radslag_core::command::Draft;
 use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Base, Change, PartyKind};
-use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, Position, ProgramId};
+use radslag_core::id::{DeviceId, EntityId, EpochId, EventId, MemberId, Position, ProgramId};
 use radslag_core::verdict::Verdict;
+use radslag_engine::epoch::NewEpoch;
 use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
@@ -28,10 +29,11 @@ use radslag_trust::keys::DeviceKey;
 
 use super::Report;
 use super::dice::{Dice, SimClock, SimIds};
+use super::laws;
 use super::mallory;
-use super::member::{Member, Shown, Talk, Writing};
+use super::member::{Member, Shown, Talk, Writing, recorded};
 use super::net::{Call, Flight};
-use super::plan::Step;
+use super::plan::{Step, Touch};
 use super::server::{Answered, Server};
 use super::store::{Crash, Disk};
 
@@ -619,6 +621,46 @@ impl World {
 
     fn nobody_waits_for(&mut self, bundle: Option<api::Bundle>) {
         self.flights.extend(bundle.map(|bundle| Flight::Push { from: usize::MAX, call: 0, bundle }));
+    }
+
+    /// Somebody who was level with the log writes, the server is restored to a copy that is older than what they saw, two
+    /// others write in the new epoch, and then the first one's event lands: it must not cover what they wrote.
+    ///
+    /// # Errors
+    /// A law was broken.
+    pub fn restored(&mut self) -> Result<(), String> {
+        let touch = Touch { what: 3, value: 1, dated: None, strict: false };
+        let copy = self.server.disk.log().copy();
+        for who in [0, 1] {
+            let writing = self.members[who].edit(touch, 1);
+            self.write(who, writing)?;
+            self.sync_now(who)?;
+        }
+        self.sync_now(0)?;
+        let writing = self.members[0].edit(Touch { value: 2, ..touch }, 1);
+        self.write(0, writing)?;
+        let new =
+            NewEpoch { event: EventId::new(self.ids.random_id()), epoch: EpochId::new(self.ids.random_id()) };
+        self.server.restore(copy, new)?;
+        for (who, value) in [(2, 3), (3, 4)] {
+            self.time.fetch_add(1_000_000, Ordering::Relaxed);
+            let writing = self.members[who].edit(Touch { value, ..touch }, 1);
+            self.write(who, writing)?;
+            self.sync_now(who)?;
+        }
+        // The first one's replica would hand in the lost tail before; an event of a base that is older than the epoch may
+        // come alone all the same.
+        let bundle = self.members[0].replica.bundle(0..1).map_err(|error| format!("bundle: {error}"))?;
+        self.nobody_waits_for(Some(bundle));
+        self.deliver(0)?;
+        self.turn()?;
+        self.flights.clear();
+        let records = recorded(self.server.disk.as_ref(), self.program)?;
+        let landed = records.last().and_then(|record| record.body());
+        if landed.is_none_or(|body| body.device_id != self.members[0].replica.settings.device) {
+            return Err("epochs: an honest event of before the restore did not land".to_owned());
+        }
+        laws::nothing_lost(self, &records)
     }
 
     /// The network heals, late messages arrive, and everybody syncs until nothing is left to do.
