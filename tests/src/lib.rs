@@ -4,6 +4,7 @@
 //! says where it listens, a command is over when it ends. What goes wrong panics with the command and all it said.
 
 mod binaries;
+pub mod check;
 mod cli;
 mod server;
 mod town;
