@@ -6,10 +6,13 @@
 mod binaries;
 pub mod check;
 mod cli;
+pub mod dice;
+pub mod fleet;
+pub mod member;
 mod server;
 mod town;
 
-pub use binaries::{radslag, radslagd};
+pub use binaries::{build_programs, radslag, radslag_member, radslagd};
 pub use cli::{CliRun, Outcome};
 pub use server::Server;
 pub use town::{Municipality, Town, copy, sample};

@@ -5,6 +5,7 @@
 mod e2e {
     mod crashes;
     mod editing;
+    mod fleet;
     mod main_job;
     mod refusals;
     mod servers;
