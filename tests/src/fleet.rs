@@ -90,7 +90,9 @@ pub fn run(plan: &Plan) -> Report {
     for (stand, replica) in stands.iter().zip(&replicas) {
         assert_eq!(stand, &stands[0], "{} stands elsewhere", replica.dir().display());
     }
-    assert_eq!(server_stands(&town), stands[0], "the server stands elsewhere");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let server = runtime.expect("a runtime starts").block_on(server_stands(&town));
+    assert_eq!(server, stands[0], "the server stands elsewhere");
     crew.into_iter().for_each(Process::end);
     let records = account_for(plan, &replicas, &ledger);
     let listed: Vec<Vec<Json>> = replicas.iter().map(|replica| replica.objects(&["conflicts"])).collect();
@@ -236,15 +238,13 @@ fn one_record_each(log: &[Recorded], account: &Account) {
 }
 
 /// Where the server stands, by its own word.
-fn server_stands(town: &Town) -> Standing {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = runtime.expect("a runtime starts").block_on(async {
-        let remote = Remote::connect(town.url()).await?;
-        let request = GetProgramRequest { program_id: town.program().to_owned(), as_of: None };
-        let answer = remote.programs().get_program(request).await;
-        answer.map_err(|status| remote.declined(status))
-    });
-    let answer = asked.expect("the server answers").into_inner();
+///
+/// # Panics
+/// It does not answer.
+pub async fn server_stands(town: &Town) -> Standing {
+    let remote = Remote::connect(town.url()).await.expect("the server answers");
+    let request = GetProgramRequest { program_id: town.program().to_owned(), as_of: None };
+    let answer = remote.programs().get_program(request).await.expect("the server answers").into_inner();
     let program = answer.program.expect("the server has the programme");
     let conflict = |conflict: &radslag_proto::api::v1::Conflict| {
         let sides = conflict.sides.iter().map(|side| side.event_id.clone()).collect();

@@ -9,6 +9,7 @@ mod cli;
 pub mod dice;
 pub mod fleet;
 pub mod member;
+pub mod proxy;
 mod server;
 mod town;
 

@@ -7,6 +7,7 @@ mod e2e {
     mod editing;
     mod fleet;
     mod main_job;
+    mod network;
     mod refusals;
     mod servers;
     mod tables;
