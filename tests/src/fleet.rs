@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::remote::Remote;
-use radslag_client::replica::Replica;
+use radslag_client::replica::{Quarantined, Replica};
+use radslag_core::event::Change;
+use radslag_core::id::EventId;
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::view;
 use radslag_proto::api::v1::GetProgramRequest;
@@ -209,6 +211,7 @@ fn account_for(plan: &Plan, replicas: &[Municipality], account: &Account) -> Vec
         let rejected: BTreeSet<String> =
             own.filter(|event| account.outcomes[*event] == "rejected").cloned().collect();
         assert_eq!(kept, rejected, "{}: what is in quarantine is not what was rejected", dir.display());
+        only_with_what_they_settle(&quarantine, &records);
         assert!(replica.outbox_is_empty());
         replica.close().expect("a replica closes");
         match &log {
@@ -219,6 +222,19 @@ fn account_for(plan: &Plan, replicas: &[Municipality], account: &Account) -> Vec
     let log = log.expect("a fleet has a member");
     one_record_each(&log, account);
     log
+}
+
+/// An honest resolution is declined for naming unseen sides only where a side that it names was declined before it.
+fn only_with_what_they_settle(quarantine: &[Quarantined], records: &[Recorded]) {
+    let declined = |side: &EventId| {
+        records.iter().any(|record| record.event_id == *side && matches!(record.entry, Entry::Rejected(_)))
+    };
+    for kept in quarantine.iter().filter(|kept| kept.reason == "SETTLES_UNSEEN") {
+        let Change::ConflictResolved { settles, .. } = &kept.body.change else {
+            panic!("declined as a resolution and none: {kept:?}")
+        };
+        assert!(settles.iter().any(declined), "all that it settles was there to be seen: {kept:?}");
+    }
 }
 
 /// Every event that was written is in the log exactly once, with the outcome that its author learned.

@@ -28,7 +28,8 @@ async fn main() -> Result<(), ClientError> {
     }
     let remote = Remote::connect(town.url()).await?;
     for (seed, replica) in (11..).zip([&huddinge, &haninge]) {
-        edit(replica.dir(), seed, OTHERS / 2, 25, Some(&remote)).await?;
+        // One by one, each under a signature of its own: there is no harder way to hand in as many.
+        edit(replica.dir(), seed, OTHERS / 2, 1, Some(&remote)).await?;
     }
     let started = Instant::now();
     let synced = away[0].does(&["sync", "--format", "json"]);

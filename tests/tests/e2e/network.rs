@@ -223,7 +223,7 @@ async fn weather_a_storm(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_network_does_each_edit_is_recorded_once_and_all_end_up_equal() {
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         weather_a_storm(seed).await;
     }
 }
