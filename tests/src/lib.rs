@@ -4,12 +4,17 @@
 //! says where it listens, a command is over when it ends. What goes wrong panics with the command and all it said.
 
 mod binaries;
+pub mod check;
 mod cli;
+pub mod dice;
+pub mod fleet;
+pub mod member;
+pub mod proxy;
 mod server;
 pub mod sim;
 mod town;
 
-pub use binaries::{radslag, radslagd};
+pub use binaries::{build_programs, radslag, radslag_member, radslagd};
 pub use cli::{CliRun, Outcome};
 pub use server::Server;
 pub use town::{Municipality, Town, copy, sample};

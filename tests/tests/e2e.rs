@@ -5,8 +5,10 @@
 mod e2e {
     mod crashes;
     mod editing;
+    mod fleet;
     mod fork;
     mod main_job;
+    mod network;
     mod outbox;
     mod refusals;
     mod servers;
