@@ -106,9 +106,9 @@ pub enum Command {
     /// (not yet) Copy another replica
     #[command(hide = true)]
     Clone(Later),
-    /// (not yet) Follow changes as they come
-    #[command(hide = true)]
-    Watch(Later),
+    /// Follow changes as they come: who, what and why; they are kept in the replica too
+    #[command(after_help = "Example: radslag watch --format json")]
+    Watch,
     /// (not yet) Named points in time
     #[command(hide = true)]
     Baseline(Later),

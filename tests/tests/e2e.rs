@@ -7,6 +7,7 @@ mod e2e {
     mod editing;
     mod fleet;
     mod fork;
+    mod live;
     mod main_job;
     mod network;
     mod outbox;

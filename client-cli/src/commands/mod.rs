@@ -11,6 +11,7 @@ mod setup;
 mod show;
 mod sync;
 mod table;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Verify(args) => past::verify(&place, &args).await,
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Clone(_) => Err(not_yet("clone")),
-        Command::Watch(_) => Err(not_yet("watch")),
+        Command::Watch => watch::watch(&place).await,
         Command::Baseline(_) => Err(not_yet("baseline")),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),
@@ -82,10 +83,14 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where the replica is looked for, going upward.
+    fn folder(&self) -> PathBuf {
+        self.replica.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
     /// Opens the replica: the one named, or the nearest from here upward.
     pub fn open(&self) -> Result<Replica, CliError> {
-        let from = self.replica.clone().unwrap_or_else(|| PathBuf::from("."));
-        let dir = find(&from)?;
+        let dir = find(&self.folder())?;
         Ok(Replica::open(&dir, Arc::new(SystemClock), Arc::new(SystemIds))?)
     }
 }

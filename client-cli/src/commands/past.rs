@@ -72,7 +72,7 @@ pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
     ui.table(&headings, &rows)
 }
 
-fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> serde_json::Value {
+pub fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> serde_json::Value {
     let queued = change.position > confirmed;
     json!({
         "event_id": change.event.to_string(),
@@ -96,12 +96,8 @@ fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -
     })
 }
 
-fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> Vec<String> {
-    let at = if change.position > confirmed {
-        ui.text("i kö", "queued").to_owned()
-    } else {
-        when::local(change.recorded_at)
-    };
+/// What a change says, and what it did to a conflict.
+pub fn said(ui: Ui, ground: &Ground<'_>, change: &FieldChange) -> String {
     let after = ground.text(ui, change.field, change.after.as_ref());
     let written = ground.text(ui, change.field, Some(&change.written));
     let mut said =
@@ -112,6 +108,16 @@ fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Posi
         (true, true) => said.push_str(ui.text("  [i konflikt]", "  [in conflict]")),
         (false, false) => {}
     }
+    said
+}
+
+fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> Vec<String> {
+    let at = if change.position > confirmed {
+        ui.text("i kö", "queued").to_owned()
+    } else {
+        when::local(change.recorded_at)
+    };
+    let said = said(ui, ground, change);
     let why = [ground.beside(change.event, Slot::REASON), ground.beside(change.event, Slot::DECISION)];
     let why: Vec<String> = why.into_iter().flatten().collect();
     vec![
@@ -288,29 +294,17 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     provisional::say(ui, &replica);
     let mut rows = Vec::new();
     for record in &all[skip..] {
-        let queued = record.position > confirmed;
-        let (kind, device, touched) = match &record.entry {
-            Entry::Accepted { body, .. } => (body.kind.clone(), body.device_id, touched(&ground, body)),
-            Entry::Rejected(facts) => (format!("rejected: {}", facts.reason), facts.device_id, None),
-        };
-        let author = ground.state.devices().get(&device);
-        let org = author.map_or(String::new(), |device| device.org.to_string());
-        let member = author.map_or(String::new(), |device| ground.member(device.member));
-        let accepted = record.body().is_some();
-        let reason = accepted.then(|| ground.beside(record.event_id, Slot::REASON)).flatten();
         if ui.json() {
-            ui.object(&json!({
-                "position": (!queued).then(|| record.position.get()), "event_id": record.event_id.to_string(),
-                "kind": record.body().map(|body| body.kind.clone()), "rejected": !accepted,
-                "rejection": match &record.entry { Entry::Rejected(facts) => Some(facts.reason.name()), Entry::Accepted { .. } => None },
-                "org": org, "member": member, "title": touched,
-                "recorded_at": (!queued).then(|| when::rfc3339(record.recorded_at)),
-                "authored_at": record.body().map(|body| when::rfc3339(body.authored_at)),
-                "reason": reason,
-                "decision": accepted.then(|| ground.beside(record.event_id, Slot::DECISION)).flatten(),
-            }))?;
+            ui.object(&record_json(&ground, record, confirmed))?;
             continue;
         }
+        let queued = record.position > confirmed;
+        let (kind, touched) = match &record.entry {
+            Entry::Accepted { body, .. } => (body.kind.clone(), touched(&ground, body)),
+            Entry::Rejected(facts) => (format!("rejected: {}", facts.reason), None),
+        };
+        let (org, member) = writer(&ground, record);
+        let reason = record.body().and_then(|_| ground.beside(record.event_id, Slot::REASON));
         rows.push(vec![
             if queued { ui.text("i kö", "queued").to_owned() } else { record.position.to_string() },
             when::local(record.recorded_at),
@@ -329,6 +323,34 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
         Lang::En => ["position", "when", "who", "kind", "what", "why", "event"],
     };
     ui.table(&headings, &rows)
+}
+
+/// Organisation and member of a record, as their device was enrolled.
+pub fn writer(ground: &Ground<'_>, record: &Recorded) -> (String, String) {
+    let device = match &record.entry {
+        Entry::Accepted { body, .. } => body.device_id,
+        Entry::Rejected(facts) => facts.device_id,
+    };
+    let author = ground.state.devices().get(&device);
+    let org = author.map_or(String::new(), |device| device.org.to_string());
+    (org, author.map_or(String::new(), |device| ground.member(device.member)))
+}
+
+/// A record for a program to read.
+pub fn record_json(ground: &Ground<'_>, record: &Recorded, confirmed: Position) -> serde_json::Value {
+    let queued = record.position > confirmed;
+    let (org, member) = writer(ground, record);
+    let body = record.body();
+    json!({
+        "position": (!queued).then(|| record.position.get()), "event_id": record.event_id.to_string(),
+        "kind": body.map(|body| body.kind.clone()), "rejected": body.is_none(),
+        "rejection": match &record.entry { Entry::Rejected(facts) => Some(facts.reason.name()), Entry::Accepted { .. } => None },
+        "org": org, "member": member, "title": body.and_then(|body| touched(ground, body)),
+        "recorded_at": (!queued).then(|| when::rfc3339(record.recorded_at)),
+        "authored_at": body.map(|body| when::rfc3339(body.authored_at)),
+        "reason": body.and_then(|_| ground.beside(record.event_id, Slot::REASON)),
+        "decision": body.and_then(|_| ground.beside(record.event_id, Slot::DECISION)),
+    })
 }
 
 /// The title of the first entity that an event touched.

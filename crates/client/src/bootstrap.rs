@@ -135,7 +135,7 @@ impl Replica {
         download.held.signature = frame.signature;
         let held = RowChange::Put(row(program, HELD), download.held.encode_to_vec());
         self.disk().commit(Commit { appends: Vec::new(), rows: vec![held] })?;
-        let opened = snapshot::open(self.disk(), program)?;
+        let opened = snapshot::open(self.disk(), program, None)?;
         self.log = Arc::clone(&opened.log);
         self.ledger = opened.ledger;
         self.provisional = opened.provisional;

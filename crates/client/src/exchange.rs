@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use radslag_core::id::Position;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_sync::exchange::{Ask, Exchange, Goal};
@@ -147,13 +148,8 @@ impl Replica {
                 }
                 Some(Frame::CaughtUp(caught_up)) => return self.take_caught_up(exchange, &caught_up),
                 Some(Frame::Heartbeat(_)) => {}
-                Some(Frame::MustRefetch(refetch)) => {
-                    return Err(ClientError::Unverified(format!(
-                        "the server's log does not continue this replica's ({}): \
-                         it lacks changes that were acknowledged, up to position {}",
-                        refetch.reason,
-                        self.ledger.state.head()
-                    )));
+                Some(Frame::MustRefetch(reason)) => {
+                    return Err(refetch(&reason, self.ledger.state.head()));
                 }
                 None => {
                     return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
@@ -188,4 +184,12 @@ impl Replica {
     pub fn outbox_is_empty(&self) -> bool {
         self.outbox.is_empty()
     }
+}
+
+/// What it means that a stream cannot go on from where a replica stands.
+pub(crate) fn refetch(reason: &api::MustRefetch, held: Position) -> ClientError {
+    ClientError::Unverified(format!(
+        "the server's log does not continue this replica's ({}): it lacks changes that were acknowledged, up to position {held}",
+        reason.reason
+    ))
 }

@@ -20,6 +20,7 @@ mod setting;
 pub mod settings;
 pub mod snapshot;
 pub mod steps;
+pub mod watch;
 
 pub use error::ClientError;
 /// Time, ids and the civil day, as the writer has them.

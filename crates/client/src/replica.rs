@@ -211,6 +211,19 @@ impl Replica {
     /// # Errors
     /// There is none, it is in use, or its store does not add up.
     pub fn open(dir: &Path, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, ClientError> {
+        Self::open_again(dir, clock, ids, None)
+    }
+
+    /// Opens the replica in `dir` once more; where it has not moved since, the programme is not read anew.
+    ///
+    /// # Errors
+    /// As for [`Replica::open`].
+    pub fn open_again(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        known: Option<Ledger>,
+    ) -> Result<Self, ClientError> {
         let folder = dir.join(FOLDER);
         let settings = Settings::load(&folder)?;
         let key = settings::load_key(&folder)?;
@@ -218,7 +231,7 @@ impl Replica {
         let store = Arc::new(SledLog::open(&folder.join("store"), options)?);
         let log: Arc<dyn EventLog> = Arc::clone(&store) as Arc<dyn EventLog>;
         let keys = Keys::Folder(folder);
-        let mut replica = Self::on(log, settings, key, keys, clock, ids)?;
+        let mut replica = Self::begin_on(log, settings, key, keys, clock, ids, known)?;
         dir.clone_into(&mut replica.dir);
         replica.store = Some(store);
         Ok(replica)
@@ -236,8 +249,20 @@ impl Replica {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, ClientError> {
+        Self::begin_on(log, settings, key, keys, clock, ids, None)
+    }
+
+    fn begin_on(
+        log: Arc<dyn EventLog>,
+        settings: Settings,
+        key: DeviceKey,
+        keys: Keys,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        known: Option<Ledger>,
+    ) -> Result<Self, ClientError> {
         let disk = log;
-        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&disk, settings.program)?;
+        let snapshot::Opened { log, ledger, provisional } = snapshot::open(&disk, settings.program, known)?;
         let (dir, outbox, generation, store) = (PathBuf::new(), Vec::new(), 0, None);
         let mut replica = Self {
             dir,
@@ -264,13 +289,21 @@ impl Replica {
     /// # Errors
     /// The last write failed.
     pub fn close(self) -> Result<(), ClientError> {
-        let Self { log, store, disk, provisional, .. } = self;
+        self.close_and_keep().map(|_| ())
+    }
+
+    /// Closes the store, and keeps the programme for [`Replica::open_again`].
+    ///
+    /// # Errors
+    /// The last write failed.
+    pub fn close_and_keep(self) -> Result<Ledger, ClientError> {
+        let Self { log, store, disk, provisional, ledger, .. } = self;
         drop((log, disk, provisional));
-        match store.map(Arc::try_unwrap) {
-            Some(Ok(store)) => Ok(store.close()?),
-            // Somebody still reads, and the store closes with the last reader; or it is not ours to close.
-            Some(Err(_)) | None => Ok(()),
+        // Where somebody still reads, the store closes with the last reader; one that is not ours is not closed here.
+        if let Some(Ok(store)) = store.map(Arc::try_unwrap) {
+            store.close()?;
         }
+        Ok(ledger)
     }
 
     /// The store itself, which holds nothing but whole histories from the first record on.

@@ -103,18 +103,22 @@ impl Rows {
     }
 }
 
-/// Reads a programme from its store.
-pub(crate) fn open(store: &Arc<dyn EventLog>, program: ProgramId) -> Result<Opened, ClientError> {
+/// Reads a programme from its store. `known` is the programme as it was read before, for one that has not moved since.
+pub(crate) fn open(
+    store: &Arc<dyn EventLog>,
+    program: ProgramId,
+    known: Option<Ledger>,
+) -> Result<Opened, ClientError> {
     let rows = Rows::read(store.as_ref(), program)?;
     if !rows.is_whole() {
-        return whole(store, program);
+        return whole(store, program, known);
     }
     let snapshot = Snapshot::decode(&rows.chunks.concat()).map_err(|error| damaged(program, error))?;
     let fetched = head_of(store.as_ref(), program)?;
     if fetched > snapshot.state.head() {
         // The history was there and right, and something ended the process while the records after it moved over.
         move_over(store.as_ref(), program, &rows)?;
-        return whole(store, program);
+        return whole(store, program, None);
     }
     let snapshot = Arc::new(snapshot);
     let held = rows.held.unwrap_or_default();
@@ -126,8 +130,15 @@ pub(crate) fn open(store: &Arc<dyn EventLog>, program: ProgramId) -> Result<Open
     Ok(Opened { log, ledger, provisional: Some(provisional) })
 }
 
-fn whole(store: &Arc<dyn EventLog>, program: ProgramId) -> Result<Opened, ClientError> {
-    let ledger = Ledger::replay(store.as_ref(), program)?;
+fn whole(
+    store: &Arc<dyn EventLog>,
+    program: ProgramId,
+    known: Option<Ledger>,
+) -> Result<Opened, ClientError> {
+    let ledger = match known {
+        Some(known) if known.is_that_of(store.as_ref())? => known,
+        Some(_) | None => Ledger::replay(store.as_ref(), program)?,
+    };
     Ok(Opened { log: Arc::clone(store), ledger, provisional: None })
 }
 

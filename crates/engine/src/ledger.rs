@@ -122,12 +122,20 @@ impl Ledger {
         self.compare_frontier(log)
     }
 
-    fn compare_frontier(&self, log: &dyn EventLog) -> Result<(), LedgerError> {
+    /// Whether a store ends where this programme does, with the same records behind it.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn is_that_of(&self, log: &dyn EventLog) -> Result<bool, LedgerError> {
         let head = log.head(self.state.program_id())?;
         let stored: Vec<&[u8]> = head.iter().flat_map(|head| &head.frontier).map(Vec::as_slice).collect();
         let own: Vec<&[u8]> = self.frontier.hashes().iter().map(|hash| hash.bytes().as_slice()).collect();
         let position = head.as_ref().map_or(0, |head| head.position);
-        if stored == own && position == self.state.head().get() {
+        Ok(stored == own && position == self.state.head().get())
+    }
+
+    fn compare_frontier(&self, log: &dyn EventLog) -> Result<(), LedgerError> {
+        if self.is_that_of(log)? {
             Ok(())
         } else {
             Err(forged(

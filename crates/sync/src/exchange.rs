@@ -253,6 +253,13 @@ impl Exchange {
         }
     }
 
+    /// The same, in the middle of a stream: the record held has been shown already.
+    #[must_use]
+    pub const fn midstream(mut self) -> Self {
+        self.fresh = false;
+        self
+    }
+
     /// How many rows it knows of: the first ones of the outbox.
     pub const fn waiting(&self) -> usize {
         self.rows.len()

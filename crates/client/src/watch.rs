@@ -1,0 +1,192 @@
+//! Following a log as it grows.
+//!
+//! What comes is verified and stored in the replica before it is shown. The store is held only while a frame is taken in, so
+//! that other commands work beside it; what they pull meanwhile is shown too. Nothing is shown twice and nothing left out,
+//! whatever becomes of the connection: the replica's own head is the cursor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use radslag_core::history::{self, FieldChange};
+use radslag_core::id::Position;
+use radslag_core::record::Recorded;
+use radslag_core::state::State;
+use radslag_engine::clock::{Clock, IdSource};
+use radslag_engine::ledger::Ledger;
+use radslag_engine::read::walk;
+use radslag_proto::api::v1 as api;
+use radslag_proto::api::v1::subscribe_response::Frame;
+use radslag_proto::status::Class;
+use radslag_sync::exchange::{Ask, Goal};
+
+use crate::error::ClientError;
+use crate::exchange::refetch;
+use crate::remote::Remote;
+use crate::replica::Replica;
+use crate::steps::Tally;
+
+/// A server says something at least every 25 s; after so long without a word the connection is given up.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A record that is shown, with what it changed.
+pub struct Shown<'a> {
+    /// The record.
+    pub record: &'a Recorded,
+    /// What it changed, field by field; empty for a rejection.
+    pub changes: &'a [FieldChange],
+}
+
+/// Why following paused.
+#[derive(Debug)]
+pub enum Paused {
+    /// The server cannot be reached, or has gone.
+    Away(ClientError),
+    /// Another command moved the replica on.
+    Moved,
+}
+
+/// A replica that is followed.
+pub struct Watch {
+    dir: PathBuf,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    known: Option<Ledger>,
+    shown: State,
+}
+
+impl Watch {
+    /// Begins after what the replica in `dir` holds now.
+    ///
+    /// # Errors
+    /// There is no replica, or its store does not add up.
+    pub fn begin(dir: PathBuf, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, ClientError> {
+        let replica = Replica::open(&dir, Arc::clone(&clock), Arc::clone(&ids))?;
+        let shown = replica.ledger.state.clone();
+        let known = Some(replica.close_and_keep()?);
+        Ok(Self { dir, clock, ids, known, shown })
+    }
+
+    /// The last position that was shown.
+    pub fn position(&self) -> Position {
+        self.shown.head()
+    }
+
+    /// Follows until the connection ends, showing every new record once. `level` hears when there is no more for now.
+    ///
+    /// # Errors
+    /// The log is not an extension of what is held, does not verify, or cannot be stored or shown.
+    pub async fn follow<E: From<ClientError>>(
+        &mut self,
+        mut show: impl FnMut(&Replica, Shown<'_>) -> Result<(), E>,
+        mut level: impl FnMut(),
+    ) -> Result<Paused, E> {
+        let mut server = String::new();
+        let mut request = api::SubscribeRequest::default();
+        self.with(&mut show, |replica| {
+            server.clone_from(&replica.settings.server);
+            if let Some(Ask::Follow { after }) = replica.begin(Goal::Pull)?.generate() {
+                request = replica.subscribe_request(after);
+                request.until_caught_up = false;
+            }
+            Ok(())
+        })?;
+        let mut last = self.position();
+        let remote = match Remote::connect(&server).await {
+            Ok(remote) => remote,
+            Err(error) => return paused(error).map_err(E::from),
+        };
+        let mut stream = match remote.sync().subscribe(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return paused(remote.declined(status)).map_err(E::from),
+        };
+        let mut fresh = true;
+        loop {
+            let message = match tokio::time::timeout(SILENCE, stream.message()).await {
+                Ok(Ok(message)) => message,
+                Ok(Err(status)) => return paused(remote.declined(status)).map_err(E::from),
+                Err(_) => None,
+            };
+            let Some(message) = message else {
+                return Ok(Paused::Away(ClientError::NoAnswer { server, source: None }));
+            };
+            let mut moved = false;
+            match message.frame {
+                Some(Frame::Events(events)) => self.with(&mut show, |replica| {
+                    moved = replica.ledger.state.head() != last;
+                    if moved { Ok(()) } else { take(replica, events, fresh) }
+                })?,
+                Some(Frame::CaughtUp(caught_up)) => {
+                    self.with(&mut show, |replica| {
+                        moved = replica.ledger.state.head() != last;
+                        if moved {
+                            Ok(())
+                        } else {
+                            replica.take_caught_up(&mut midstream(replica)?, &caught_up)
+                        }
+                    })?;
+                    level();
+                }
+                Some(Frame::MustRefetch(reason)) => {
+                    return Err(refetch(&reason, self.position()).into());
+                }
+                Some(Frame::Heartbeat(_)) | None => {}
+            }
+            if moved {
+                return Ok(Paused::Moved);
+            }
+            fresh = false;
+            last = self.position();
+        }
+    }
+
+    /// Opens the replica, lets it work, shows what is new in it, and closes it.
+    fn with<E: From<ClientError>>(
+        &mut self,
+        show: &mut impl FnMut(&Replica, Shown<'_>) -> Result<(), E>,
+        work: impl FnOnce(&mut Replica) -> Result<(), ClientError>,
+    ) -> Result<(), E> {
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let mut replica = Replica::open_again(&self.dir, clock, ids, self.known.take())?;
+        let worked = work(&mut replica);
+        let told = self.tell(&replica, show);
+        self.known = Some(replica.close_and_keep()?);
+        worked?;
+        told
+    }
+
+    fn tell<E: From<ClientError>>(
+        &mut self,
+        replica: &Replica,
+        show: &mut impl FnMut(&Replica, Shown<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, head) = (self.shown.head().next(), replica.ledger.state.head());
+        let mut records = Vec::new();
+        walk(replica.log.as_ref(), replica.settings.program, first, head, |record| records.push(record))
+            .map_err(ClientError::from)?;
+        for record in &records {
+            let changes = history::step(&mut self.shown, record);
+            show(replica, Shown { record, changes: &changes })?;
+        }
+        Ok(())
+    }
+}
+
+fn midstream(replica: &Replica) -> Result<radslag_sync::exchange::Exchange, ClientError> {
+    Ok(replica.begin(Goal::Pull)?.midstream())
+}
+
+fn take(replica: &mut Replica, events: api::Events, fresh: bool) -> Result<(), ClientError> {
+    let mut exchange = if fresh { replica.begin(Goal::Pull)? } else { midstream(replica)? };
+    replica.take_events(&mut exchange, events, &mut Tally::default())
+}
+
+/// Whether waiting may bring the server back.
+fn paused(error: ClientError) -> Result<Paused, ClientError> {
+    let away = match &error {
+        ClientError::NoAnswer { .. } => true,
+        ClientError::Api(error) => matches!(error.reason.class(), Class::Away | Class::Busy),
+        _ => false,
+    };
+    if away { Ok(Paused::Away(error)) } else { Err(error) }
+}

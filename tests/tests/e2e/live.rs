@@ -1,0 +1,149 @@
+//! Following a programme as it changes: nothing left out, nothing twice, whatever becomes of the server.
+
+use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
+
+use radslag_tests::{Municipality, Town, copy};
+use serde_json::Value as Json;
+
+/// A running `radslag watch`; killed when a test ends early.
+struct Watching {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    err: Lines<BufReader<ChildStderr>>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // One that ended by itself is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Watching {
+    fn begin(replica: &Municipality, args: &[&str]) -> Self {
+        let mut child = replica.cli(&[&["watch"], args].concat()).spawn();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let err = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut watching = Self { child, out, err };
+        watching.hears("following the programme");
+        watching
+    }
+
+    /// Waits for a line of stderr that holds `text`.
+    fn hears(&mut self, text: &str) {
+        let mut heard = Vec::new();
+        for line in self.err.by_ref() {
+            let line = line.unwrap();
+            if line.contains(text) {
+                return;
+            }
+            heard.push(line);
+        }
+        panic!("it ended before it said {text:?}: {heard:?}");
+    }
+
+    fn line(&mut self) -> String {
+        self.out.next().expect("it ended").unwrap()
+    }
+
+    fn object(&mut self) -> Json {
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    /// Waits for its end: how it ended, and the rest of what it said.
+    fn ends(mut self) -> (ExitStatus, String) {
+        let mut said = String::new();
+        for line in self.err.by_ref() {
+            said.push_str(&line.unwrap());
+            said.push('\n');
+        }
+        (self.child.wait().unwrap(), said)
+    }
+}
+
+#[test]
+fn a_change_is_shown_as_it_comes_with_who_what_and_why() {
+    let town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    haninge.does(&["sync"]);
+    let mut watching = Watching::begin(&haninge, &[]);
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "I mars", "--reason", "enligt mötet"]);
+    huddinge.does(&["sync"]);
+    let line = watching.line();
+    for part in ["huddinge, Eva", "Nyckeltalsdagen", "comment", "→ I mars", "(enligt mötet)"] {
+        assert!(line.contains(part), "{part:?} is not in {line:?}");
+    }
+    // The replica has it too, and other commands work beside.
+    assert!(haninge.exported(&[]).contains("I mars"));
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1000"]);
+    haninge.does(&["sync"]);
+    assert!(watching.line().contains("haninge, Håkan"));
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_leaves_no_gap_and_repeats_nothing() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    haninge.does(&["sync"]);
+    let first = haninge.object(&["status"])["position"].as_u64().unwrap() + 1;
+    let mut watching = Watching::begin(&haninge, &["--format", "json"]);
+    let mut seen = Vec::new();
+    for round in 0..3 {
+        for edit in 0..2 {
+            huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", &format!("{round} {edit}")]);
+            huddinge.does(&["sync"]);
+        }
+        // Whatever was shown before the kill is not shown again after it.
+        seen.push(watching.object());
+        town.crash();
+        watching.hears("waiting until the server answers again");
+        town.start();
+        watching.hears("the server answers again");
+        seen.push(watching.object());
+    }
+    let positions: Vec<u64> = seen.iter().map(|object| object["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, (first..first + 6).collect::<Vec<u64>>());
+    let log = huddinge.objects(&["log", "--last", "6"]);
+    for (seen, logged) in seen.iter().zip(&log) {
+        assert_eq!(seen["event_id"], logged["event_id"]);
+        assert_eq!(seen["changes"][0]["field"], "comment");
+    }
+}
+
+#[test]
+fn a_log_that_is_no_extension_of_what_was_shown_raises_the_alarm() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    haninge.does(&["sync"]);
+    town.stop();
+    let older = town.path("older");
+    copy(&town.data(), &older).unwrap();
+    town.start();
+    let mut watching = Watching::begin(&haninge, &[]);
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "Går förlorad"]);
+    huddinge.does(&["sync"]);
+    assert!(watching.line().contains("Går förlorad"));
+    town.stop();
+    std::fs::remove_dir_all(town.data()).unwrap();
+    copy(&older, &town.data()).unwrap();
+    town.start();
+    let (status, said) = watching.ends();
+    assert_eq!(status.code(), Some(5), "{said}");
+    assert!(said.contains("lacks changes that were acknowledged"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn asked_to_end_it_ends_well() {
+    let town = Town::with_sample();
+    let haninge = town.municipality("haninge", "Håkan");
+    let mut watching = Watching::begin(&haninge, &[]);
+    let asked = std::process::Command::new("kill").arg(watching.child.id().to_string()).status().unwrap();
+    assert!(asked.success());
+    let mut rest = String::new();
+    watching.child.stdout.take().map(|mut out| out.read_to_string(&mut rest));
+    let (status, said) = watching.ends();
+    assert_eq!(status.code(), Some(0), "{said}");
+}
