@@ -4,7 +4,6 @@
 
 use radslag_core::broken::{self, Variant};
 use radslag_core::event::{Change, EventBody};
-use radslag_core::fold;
 use radslag_core::id::{EventId, Position};
 use radslag_core::judge::{self, MemoryPast};
 use radslag_core::record::{Entry, Facts, Recorded, RejectedFacts};
@@ -247,7 +246,8 @@ impl Working {
                 None => stored(ground.log, self.ledger.state.program_id(), position)?,
             };
             if record.body_hash == event.hash {
-                return Ok(Some(duplicate(&record, leaf)));
+                let landing = self.ledger.landing_at(position);
+                return Ok(Some(duplicate(&record, leaf, landing)));
             }
         }
         Ok(None)
@@ -380,7 +380,7 @@ impl Working {
                     position: record.position,
                     recorded_at,
                     leaf_hash: leaf,
-                    landing: self.landing(&event.body),
+                    landing: self.ledger.landing_at(record.position),
                 }),
                 Err(rejection) => Verdict::Rejected(RejectionReceipt {
                     position: record.position,
@@ -413,27 +413,6 @@ impl Working {
             record: encode_record(record, body, record.position, index),
             values: if accepted { encode_values(&event.values) } else { Vec::new() },
         });
-    }
-
-    fn landing(&self, body: &EventBody) -> Landing {
-        let state = &self.ledger.state;
-        let Some(today) = state.today() else { return Landing::Clean };
-        let writes = fold::field_writes(body);
-        let conflict = writes.iter().any(|write| {
-            let register = state.register(write.entity, write.field);
-            register.is_some_and(|register| register.in_conflict(today, state.epochs()))
-        });
-        let retired = writes.iter().any(|write| {
-            write.field != radslag_core::field::FieldKey::Life && !state.lives(write.entity, today) && {
-                let life = state.shown(write.entity, radslag_core::field::FieldKey::Life, today);
-                life.is_some()
-            }
-        });
-        match (conflict, retired) {
-            (true, _) => Landing::OpenedConflict,
-            (false, true) => Landing::AppliedToRetired,
-            (false, false) => Landing::Clean,
-        }
     }
 }
 
@@ -484,13 +463,13 @@ fn stored(
     Ok((record, leaf))
 }
 
-fn duplicate(record: &Recorded, leaf_hash: radslag_core::digest::Digest) -> Verdict {
+fn duplicate(record: &Recorded, leaf_hash: radslag_core::digest::Digest, landing: Landing) -> Verdict {
     match &record.entry {
         Entry::Accepted { .. } => Verdict::DuplicateAccepted(Receipt {
             position: record.position,
             recorded_at: record.recorded_at,
             leaf_hash,
-            landing: Landing::Unsaid,
+            landing,
         }),
         Entry::Rejected(facts) => Verdict::DuplicateRejected(RejectionReceipt {
             position: record.position,

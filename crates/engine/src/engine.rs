@@ -322,6 +322,13 @@ impl Engine {
         programme: Option<Arc<Programme>>,
     ) -> Result<Pushed, EngineError> {
         let head = programme.as_ref().map_or(Position::ZERO, |programme| programme.head());
+        // A stranger gets no signature checked and no place in the queue.
+        let stranger = enrolled.is_none() && !self.open_enrolment;
+        if let Some(programme) = programme.as_ref().filter(|_| stranger)
+            && enrols_anew(&bundle, programme)
+        {
+            return Ok(Pushed { verdicts: vec![Verdict::Refused(Refusal::EnrolmentClosed)], head });
+        }
         let checked = match check(bundle, enrolled).await {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
@@ -396,6 +403,15 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Whether a bundle begins with the enrolment of its device, and that was not handed in before.
+fn enrols_anew(bundle: &PushedBundle, programme: &Programme) -> bool {
+    let first = bundle.events.first().and_then(|event| decode_body(&event.body_bytes).ok());
+    first.is_some_and(|body| {
+        matches!(body.change, Change::DeviceEnrolled { .. })
+            && programme.published().position_of(body.event_id).is_none()
+    })
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.

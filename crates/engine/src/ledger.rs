@@ -1,15 +1,18 @@
 //! A programme in memory, as its log makes it: the folded state, the fences, the Merkle frontier and where each event
 //! stands. The writer grows one, a replica rebuilds and verifies one; both take a record in through the same door.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use radslag_core::digest::Digest;
 use radslag_core::event::{Change, EventBody};
+use radslag_core::field::FieldKey;
+use radslag_core::fold;
 use radslag_core::id::{DeviceId, EventId, Position, ProgramId};
 use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, Facts, Recorded, RejectedFacts};
 use radslag_core::state::{Keep, State};
 use radslag_core::value::Value;
+use radslag_core::verdict::Landing;
 use radslag_log::{EventLog, LogError, ReadLimit};
 use radslag_proto::convert::bundle::{LandedBundle, decode_landed_bundle};
 use radslag_proto::convert::record::decode_record;
@@ -62,6 +65,8 @@ pub struct Ledger {
     pub index: Index,
     /// Where the rejections of reused ids stand, by body.
     pub reused: HashMap<Digest, Position>,
+    /// What landing meant, for the records that did not land clean: a receipt is the same for ever.
+    pub unclean: BTreeMap<Position, Landing>,
     /// The last record that was taken from a snapshot, and not from the log; zero where everything was folded.
     pub begun_after: Position,
 }
@@ -75,6 +80,7 @@ impl Ledger {
             frontier: Frontier::new(),
             index: HashMap::new(),
             reused: HashMap::new(),
+            unclean: BTreeMap::new(),
             begun_after: Position::ZERO,
         }
     }
@@ -82,6 +88,12 @@ impl Ledger {
     /// Takes in the next record.
     pub fn note(&mut self, record: &Recorded, leaf: Digest) {
         self.state.apply(record);
+        match record.body().map_or(Landing::Clean, |body| landing(&self.state, body)) {
+            Landing::Clean | Landing::Unsaid => {}
+            unclean @ (Landing::OpenedConflict | Landing::AppliedToRetired) => {
+                self.unclean.insert(record.position, unclean);
+            }
+        }
         let state = &self.state;
         self.fences.note(record, |base| state.clamp(base));
         self.frontier.append(leaf);
@@ -265,6 +277,11 @@ impl Ledger {
         }
     }
 
+    /// What landing meant for an accepted record of this log.
+    pub fn landing_at(&self, position: Position) -> Landing {
+        self.unclean.get(&position).copied().unwrap_or(Landing::Clean)
+    }
+
     /// The key of a device, if one is enrolled.
     pub fn key_of(&self, device: DeviceId) -> Option<[u8; 32]> {
         self.state.devices().get(&device).map(|device| device.key)
@@ -284,6 +301,26 @@ fn settles_unheld(state: &State, past: &dyn Past, body: &EventBody) -> bool {
         register.is_some_and(|register| register.writes().iter().any(|write| write.event == *side))
     };
     settles.iter().any(|side| !kept(side) && past.record(*side).is_none())
+}
+
+/// What it meant that an event landed, on the state that it left.
+fn landing(state: &State, body: &EventBody) -> Landing {
+    let Some(today) = state.today() else { return Landing::Clean };
+    let writes = fold::field_writes(body);
+    let conflict = writes.iter().any(|write| {
+        let register = state.register(write.entity, write.field);
+        register.is_some_and(|register| register.in_conflict(today, state.epochs()))
+    });
+    let retired = writes.iter().any(|write| {
+        write.field != FieldKey::Life
+            && !state.lives(write.entity, today)
+            && state.shown(write.entity, FieldKey::Life, today).is_some()
+    });
+    match (conflict, retired) {
+        (true, _) => Landing::OpenedConflict,
+        (false, true) => Landing::AppliedToRetired,
+        (false, false) => Landing::Clean,
+    }
 }
 
 /// Records with their values, and the bundles they came in; no bundle is cut.

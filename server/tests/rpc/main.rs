@@ -4,6 +4,7 @@
 
 mod following;
 mod harness;
+mod outcomes;
 mod process;
 mod pushing;
 mod reading;
