@@ -555,13 +555,13 @@ pub struct Resolve {
     /// The conflict, by the eight digits that conflicts prints
     pub conflict: String,
     /// The side that stands: its event, its number in the list, or its organisation
-    #[arg(long, value_name = "SIDE", conflicts_with = "value", required_unless_present_any = ["value", "edit"])]
+    #[arg(long, value_name = "SIDE", conflicts_with_all = ["value", "edit"], required_unless_present_any = ["value", "edit"])]
     pub take: Option<String>,
     /// A new value that stands
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", conflicts_with = "edit")]
     pub value: Option<String>,
-    /// (not yet) Write it in an editor
-    #[arg(long, hide = true)]
+    /// Write what stands in an editor ($VISUAL, $EDITOR); it begins with what the sides give together
+    #[arg(long)]
     pub edit: bool,
     /// Why and by which decision
     #[command(flatten)]

@@ -4,6 +4,7 @@
 
 mod e2e {
     mod crashes;
+    mod deciding;
     mod editing;
     mod fleet;
     mod fork;

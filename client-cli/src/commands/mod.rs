@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod edit;
+mod editor;
 mod entry;
 mod outbox;
 mod past;

@@ -84,14 +84,19 @@ fn report(ui: Ui, replica: &Replica, aside: u64, tally: &Tally, handed_in: bool)
     }
     let mut summary = match ui.lang {
         Lang::Sv => format!(
-            "position {position}: {} nya händelser, {sent} skickade, {} i kö, {conflicts} konflikter",
+            "position {position}: {} {}, {sent} {}, {} i kö, {}",
             tally.records,
-            replica.outbox.len()
+            if tally.records == 1 { "ny händelse" } else { "nya händelser" },
+            if sent == 1 { "skickad" } else { "skickade" },
+            replica.outbox.len(),
+            count(ui, conflicts),
         ),
         Lang::En => format!(
-            "position {position}: {} new records, {sent} sent, {} queued, {conflicts} conflicts",
+            "position {position}: {} new {}, {sent} sent, {} queued, {}",
             tally.records,
-            replica.outbox.len()
+            if tally.records == 1 { "record" } else { "records" },
+            replica.outbox.len(),
+            count(ui, conflicts),
         ),
     };
     if rejected > 0 {
@@ -113,6 +118,15 @@ fn report(ui: Ui, replica: &Replica, aside: u64, tally: &Tally, handed_in: bool)
         ui.say(ui.text("visa dem: radslag conflicts", "see them: radslag conflicts"));
     }
     Ok(())
+}
+
+/// So many conflicts.
+fn count(ui: Ui, conflicts: usize) -> String {
+    let noun = match conflicts {
+        1 => ui.text("konflikt", "conflict"),
+        _ => ui.text("konflikter", "conflicts"),
+    };
+    format!("{conflicts} {noun}")
 }
 
 /// Two sentences about a copied replica.
@@ -147,13 +161,24 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     let view = replica.view();
     let position = replica.ledger.state.head().get();
     let quarantine = replica.quarantine()?.len();
-    let conflicts = view::conflicts(&view.state).len();
+    let open = view::conflicts(&view.state);
+    let conflicts = open.len();
+    let ground = super::ground(&view);
+    let org = replica.settings.org.to_string();
+    let own: Vec<_> = open
+        .iter()
+        .filter(|conflict| conflict.sides.iter().any(|side| ground.author(side).0 == org))
+        .map(|conflict| (ground.title(conflict.entity), conflict.field, conflict.id))
+        .collect();
     let at = replica.ledger.state.today().map(|_| when::rfc3339(replica.ledger.state.recorded_at()));
     let verified = replica.provisional.as_ref().map_or(position, |provisional| provisional.fetched.get());
     if ui.json() {
         return ui.object(&json!({
             "program_id": replica.settings.program.to_string(), "position": position, "recorded_at": at,
             "outbox": replica.outbox.len(), "quarantine": quarantine, "conflicts": conflicts, "verified_to": verified,
+            "own_conflicts": own.iter().map(|(title, field, id)| json!({
+                "conflict_id": id.to_string(), "title": title, "field": field.name(),
+            })).collect::<Vec<_>>(),
             "provisional": provisional::json(&replica), "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
         }));
     }
@@ -174,6 +199,16 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     ui.table(&[ui.text("vad", "what"), ui.text("läge", "state")], &rows)?;
     if let Some(line) = provisional::line(ui, &replica) {
         ui.line(&line)?;
+    }
+    if !own.is_empty() {
+        let named: Vec<String> =
+            own.iter().map(|(title, field, _)| format!("{title} ({})", ground.field(ui, *field))).collect();
+        ui.line(&match (ui.lang, own.len()) {
+            (Lang::Sv, 1) => format!("ni har skrivit i 1 öppen konflikt: {}", named[0]),
+            (Lang::Sv, many) => format!("ni har skrivit i {many} öppna konflikter: {}", named.join("; ")),
+            (Lang::En, 1) => format!("you wrote a side of 1 open conflict: {}", named[0]),
+            (Lang::En, many) => format!("you wrote sides of {many} open conflicts: {}", named.join("; ")),
+        })?;
     }
     for (event, rejection) in &view.doubtful {
         ui.line(&format!(

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod history;
 pub mod id;
 pub mod judge;
+pub mod merge;
 pub mod order;
 pub mod parse;
 pub mod parts;

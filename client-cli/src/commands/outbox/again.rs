@@ -1,8 +1,5 @@
 //! `outbox resubmit`: what will not land is written anew, as it was typed or with another value.
 
-use std::fs;
-use std::process::Command;
-
 use radslag_client::resubmit::Resubmission;
 use radslag_core::event::{Change, NewValue, Standing};
 use radslag_core::field::FieldKey;
@@ -15,6 +12,7 @@ use super::{left, named};
 use crate::args::OutboxResubmit;
 use crate::commands::Place;
 use crate::commands::edit::{cell, cost, title};
+use crate::commands::editor::edited as edited_text;
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 
@@ -95,27 +93,6 @@ fn edited(ui: Ui, wanted: &[Unit]) -> Result<String, CliError> {
         _ => Some(String::from_utf8_lossy(&bytes).into_owned()),
     };
     let before = before.unwrap_or_default();
-    let set = |name| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
-    let editor = set("VISUAL").or_else(|| set("EDITOR")).ok_or_else(|| {
-        CliError::refused(
-            "there is no editor",
-            "set EDITOR, or give the value: radslag outbox resubmit N --value TEXT",
-        )
-    })?;
-    let path = std::env::temp_dir().join(format!("radslag-{}.txt", own.id()));
-    let failed = |source| CliError::File { path: path.clone(), source };
-    fs::write(&path, &before).map_err(failed)?;
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    let ended = Command::new(program).args(words).arg(&path).status();
-    let after = fs::read_to_string(&path);
-    // A copy of what was typed is left to nobody.
-    let _ = fs::remove_file(&path);
-    if !ended.map_err(failed)?.success() {
-        return Err(CliError::refused(
-            ui.text("redigeraren avbröts; ingenting är köat", "the editor was left; nothing is queued"),
-            "radslag outbox list",
-        ));
-    }
-    Ok(after.map_err(failed)?.trim_end_matches(['\r', '\n']).to_owned())
+    let otherwise = "radslag outbox resubmit N --value TEXT";
+    edited_text(ui, &own.id().to_string(), &before, otherwise, "radslag outbox list")
 }
