@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a measurement is printed")]
 
 mod bootstrap;
+mod followers;
 mod measure;
 mod push;
 mod writer;
@@ -42,11 +43,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if matches!(arguments.as_slice(), ["help" | "-h" | "--help"]) {
-        println!("{USAGE}\n\n{}", bootstrap::USAGE);
+        println!("{USAGE}\n\n{}\n\n{}", bootstrap::USAGE, followers::USAGE);
         return ExitCode::SUCCESS;
     }
     if let ["bootstrap", flags @ ..] = arguments.as_slice() {
         return bootstrap(flags);
+    }
+    if let ["followers", flags @ ..] = arguments.as_slice() {
+        return followers(flags);
     }
     let (bound, dir) = match read_arguments(&arguments) {
         Ok(read) => read,
@@ -56,6 +60,24 @@ fn main() -> ExitCode {
         }
     };
     match run(bound, &dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn followers(flags: &[&str]) -> ExitCode {
+    let asked = match followers::read_arguments(flags) {
+        Ok(asked) => asked,
+        Err(what) => {
+            eprintln!("error: {what}\n\n{}", followers::USAGE);
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(Failed::from).and_then(|runtime| runtime.block_on(followers::run(&asked))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -186,6 +186,14 @@ pub enum Alarm {
         /// What was held or acknowledged.
         held: Position,
     },
+    /// The log ends before what an author had seen.
+    #[error("the server's log lacks changes that were acknowledged, up to position {held}: {refusal}")]
+    Behind {
+        /// What was held.
+        held: Position,
+        /// What the server says.
+        refusal: String,
+    },
     /// An acknowledged event is not in the log.
     #[error("the server acknowledged event {event} at position {position} and does not show it there")]
     Unseen {
@@ -395,8 +403,8 @@ impl Exchange {
                     self.answered.push(receipt.position);
                 }
                 // What was seen in the log is in the log: the server has lost it, the event is not at fault.
-                Verdict::Refused(Refusal::BaseAhead { head, .. }) => {
-                    return Err(Alarm::LostTail { head: *head, held: self.cursor.position });
+                Verdict::Refused(refusal) if refusal.name() == "BASE_AHEAD" => {
+                    return Err(Alarm::Behind { held: self.cursor.position, refusal: refusal.to_string() });
                 }
                 Verdict::Refused(refusal) => {
                     effects.refused = Some((self.rows[self.answered.len()].event, refusal.clone()));
@@ -694,6 +702,15 @@ mod tests {
         exchange.queued(row(2));
         let effects = exchange.receive(Tell::Records(&[seen(1, 1, 1), seen(2, 1, 2)])).unwrap();
         assert_eq!((effects.forked, effects.settled.len()), (None, 2));
+    }
+
+    #[test]
+    fn a_server_that_has_not_seen_what_an_author_saw_has_lost_it() {
+        let detail = "the base is position 9, the log ends at 5".to_owned();
+        // As it comes over the wire.
+        let refusal = Refusal::Other { reason: "BASE_AHEAD".to_owned(), detail };
+        let alarm = level(1).receive(Tell::Answers(&[Verdict::Refused(refusal)])).unwrap_err();
+        assert!(matches!(&alarm, Alarm::Behind { .. }), "{alarm}");
     }
 
     #[test]

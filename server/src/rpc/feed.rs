@@ -12,7 +12,7 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::status::Reason;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument as _;
@@ -22,8 +22,10 @@ use super::frame;
 use super::sync::Standing;
 use crate::host::{Lease, Stopping};
 
-/// How many frames may wait for the reader.
-const AHEAD: usize = 2;
+/// How many frames may wait for the reader. The place is taken before the frame is read, so that nothing is read for a reader who stops.
+const AHEAD: usize = 1;
+/// How many readers' frames are read from the log at once; every one of them is a megabyte for a moment.
+static READING: Semaphore = Semaphore::const_new(4);
 /// How long a stream stays silent when there is nothing new.
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
@@ -98,7 +100,7 @@ impl Follow {
         let mut heads = self.programme.watch();
         let mut cursor = self.start;
         let caught_up = loop {
-            cursor = self.send_up_to(cursor, self.programme.head(), sender).await?;
+            cursor = self.send_up_to(cursor, self.programme.head(), frame::CATCH_UP, sender).await?;
             let standing = Standing::of(&self.engine, &self.programme);
             if standing.head.position == cursor {
                 break standing;
@@ -118,7 +120,7 @@ impl Follow {
             match news {
                 Ok(Ok(())) => {
                     let head = *heads.borrow_and_update();
-                    cursor = self.send_up_to(cursor, head, sender).await?;
+                    cursor = self.send_up_to(cursor, head, frame::LIVE, sender).await?;
                 }
                 // Only a server that is going down lets go of a programme.
                 Ok(Err(_)) => return Err(End::Failed(EngineError::ShuttingDown.into())),
@@ -137,26 +139,30 @@ impl Follow {
         &self,
         mut cursor: Position,
         head: Position,
+        most: usize,
         sender: &Sender,
     ) -> Result<Position, End> {
         while cursor < head {
-            let frame = self.read(cursor, head).await?;
+            let place = sender.reserve().await.map_err(|_| End::Done)?;
+            let frame = self.read(cursor, head, most).await?;
             let last = frame.records.last().and_then(|frame| frame.record.as_ref());
             let Some(last) = last else {
                 let missing = EngineError::Damaged(format!("the record after position {cursor} is missing"));
                 return Err(End::Failed(missing.into()));
             };
             cursor = Position::new(last.position);
-            send(sender, Frame::Events(frame)).await?;
+            place.send(Ok(message(Frame::Events(frame))));
         }
         Ok(cursor)
     }
 
-    async fn read(&self, after: Position, head: Position) -> Answer<api::Events> {
+    async fn read(&self, after: Position, head: Position, most: usize) -> Answer<api::Events> {
+        let _turn = READING.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
         let engine = self.engine.clone();
         let program = self.programme.id();
-        let read =
-            tokio::task::spawn_blocking(move || frame::read(engine.log().as_ref(), program, after, head));
+        let read = tokio::task::spawn_blocking(move || {
+            frame::read(engine.log().as_ref(), program, after, head, most)
+        });
         Ok(read.await.map_err(|_| EngineError::ShuttingDown)??)
     }
 }

@@ -8,9 +8,11 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::limits::PUSH_EVENTS;
 use radslag_proto::log::v1;
 
-/// A frame is closed once it holds this much. What it can hold beyond is the rest of one bundle, so that it stays below 2 MiB.
-const FRAME_BYTES: usize = 512 << 10;
-const READ: ReadLimit = ReadLimit { records: 2_000, bytes: FRAME_BYTES };
+/// A frame of a catch-up is closed once it holds this much. What it can hold beyond is the rest of one bundle, so that it stays
+/// below 2 MiB.
+pub(super) const CATCH_UP: usize = 512 << 10;
+/// The same for a reader who was level once: a reader who stops costs what is under way to them, so that is little.
+pub(super) const LIVE: usize = 32 << 10;
 
 /// The records after `after`, up to `head` at most, with their values and the bundles that they came in; empty only at the head.
 /// No bundle is cut: a reader can check every signature with what the frame holds.
@@ -22,15 +24,16 @@ pub(super) fn read(
     program: ProgramId,
     after: Position,
     head: Position,
+    most: usize,
 ) -> Result<api::Events, LedgerError> {
-    let records = whole_bundles(log, program, after.next(), head)?;
+    let records = whole_bundles(log, program, after.next(), head, most)?;
     let mut frame = api::Events::default();
     let mut bytes = 0;
     let mut open = None;
     for record in records {
         if open != Some(record.bundle_position) {
             // Values are counted as they come, for they can be a hundred times as large as the bodies beside them.
-            if bytes >= FRAME_BYTES {
+            if bytes >= most {
                 break;
             }
             open = Some(record.bundle_position);
@@ -60,8 +63,9 @@ fn whole_bundles(
     program: ProgramId,
     from: Position,
     head: Position,
+    most: usize,
 ) -> Result<Vec<v1::Record>, LedgerError> {
-    let mut records = log.read(program, from, READ)?;
+    let mut records = log.read(program, from, ReadLimit { records: 2_000, bytes: most })?;
     // The store may be ahead of what is published.
     records.retain(|record| record.position <= head.get());
     let Some(last) = records.last() else { return Ok(records) };
