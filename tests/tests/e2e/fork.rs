@@ -73,7 +73,7 @@ fn a_copy_that_sees_the_other_machine_in_the_log_goes_its_own_way_before_its_nex
     let clone = haninge.copied("clone");
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
     haninge.does(&["sync"]);
-    clone.does(&["pull"]).says("1 new records");
+    clone.does(&["pull"]).says("1 new record");
     // It has seen the other machine's edit, so this covers it; the next pushes of both go on side by side.
     clone.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
     let old = device(&haninge);

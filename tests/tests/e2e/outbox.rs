@@ -82,7 +82,7 @@ fn what_was_rejected_is_handed_in_again_and_conflicts_rather_than_covers() {
     let again = haninge.object(&["outbox", "resubmit", "1"]);
     assert_eq!([&again["outbox"], &again["quarantine"]], [&json!(1), &json!(0)]);
     assert_ne!(again["queued"][0], old["event_id"]);
-    haninge.does(&["sync"]).says("1 conflicts");
+    haninge.does(&["sync"]).says("1 conflict");
     huddinge.does(&["sync"]);
     for replica in [&haninge, &huddinge] {
         let [conflict] = &replica.objects(&["conflicts"])[..] else { panic!("one conflict") };
@@ -116,7 +116,7 @@ fn handed_in_again_with_another_value_or_on_condition() {
     let edited = haninge.cli(&["outbox", "resubmit", "1", "--edit", "--strict"]);
     edited.env("EDITOR", format!("sh {}", editor.display())).run().done();
     // It lands, and still was not written in sight of what Huddinge says.
-    haninge.does(&["sync"]).says("1 conflicts");
+    haninge.does(&["sync"]).says("1 conflict");
     assert_eq!(haninge.activity("Nyckeltalsdagen")["comment"], "Som alla sade");
 }
 
@@ -179,7 +179,7 @@ fn what_builds_on_a_rejected_change_follows_it_and_names_it() {
     assert!(groups.len() == 2 && groups[0] == groups[1] && groups[0] != kept[0]["group_id"], "{groups:?}");
 
     haninge.does(&["outbox", "resubmit", "--all"]);
-    haninge.does(&["sync"]).says("0 queued").says("1 conflicts");
+    haninge.does(&["sync"]).says("0 queued").says("1 conflict");
     // The three comments of one author cover each other as they did when they were written.
     let [conflict] = &haninge.objects(&["conflicts"])[..] else { panic!("one conflict") };
     let mut values: Vec<&str> =
