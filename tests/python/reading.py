@@ -86,7 +86,7 @@ def errors_have_a_code_and_a_reason(c):
         (c.audit.ListLog, of_another, "INVALID_ARGUMENT", "INVALID_PAGE_TOKEN"),
         (c.audit.ListLog, a.ListLogRequest(program_id=c.PROGRAM, page_size=501), "INVALID_ARGUMENT", "INVALID_REQUEST"),
         (c.audit.ListHistory, a.ListHistoryRequest(program_id=c.PROGRAM, entity_id=nobody), "NOT_FOUND", "ENTITY_NOT_FOUND"),
-        (lambda r: list(c.sync.GetSnapshot(r)), c.sync_pb2.GetSnapshotRequest(program_id=c.PROGRAM), "FAILED_PRECONDITION", "NOT_YET"),
+        (lambda r: list(c.sync.GetSnapshot(r)), c.sync_pb2.GetSnapshotRequest(program_id=nobody), "NOT_FOUND", "PROGRAM_NOT_FOUND"),
         (c.sync.Push, c.sync_pb2.PushRequest(), "INVALID_ARGUMENT", "INVALID_REQUEST"),
     ]
     page = PAGE.read_text("utf-8")

@@ -3,7 +3,9 @@
 //! Only the head's number wakes it. It reads the log and waits until its reader has taken what was read, so that a reader who stops
 //! costs one cursor and at most [`AHEAD`] frames.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use radslag_core::id::{EpochId, Position};
@@ -12,8 +14,8 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::status::Reason;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_stream::Stream;
 use tonic::Status;
 use tracing::Instrument as _;
 
@@ -22,24 +24,61 @@ use super::frame;
 use super::sync::Standing;
 use crate::host::{Lease, Stopping};
 
-/// How many frames may wait for the reader. The place is taken before the frame is read, so that nothing is read for a reader who stops.
+/// How many frames may wait for the reader.
 const AHEAD: usize = 1;
 /// How many readers' frames are read from the log at once; every one of them is a megabyte for a moment.
 static READING: Semaphore = Semaphore::const_new(4);
 /// How long a stream stays silent when there is nothing new.
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
-/// The frames of a stream.
-pub(super) type Frames = ReceiverStream<Result<api::SubscribeResponse, Status>>;
+type Sent = Result<api::SubscribeResponse, Status>;
 
-type Sender = mpsc::Sender<Result<api::SubscribeResponse, Status>>;
+/// The frames of a stream. Records are read when the connection asks for more, not before: for a reader who stops, nothing waits here.
+pub(super) struct Frames {
+    receiver: mpsc::Receiver<Sent>,
+    asked: Arc<Notify>,
+}
+
+impl Stream for Frames {
+    type Item = Sent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent>> {
+        let polled = self.receiver.poll_recv(context);
+        if polled.is_pending() {
+            self.asked.notify_one();
+        }
+        polled
+    }
+}
+
+/// The other end of [`Frames`].
+struct Sender {
+    frames: mpsc::Sender<Sent>,
+    asked: Arc<Notify>,
+}
+
+impl Sender {
+    /// Waits until the connection asks for more.
+    async fn asked(&self) -> Result<(), End> {
+        tokio::select! {
+            () = self.asked.notified() => Ok(()),
+            () = self.frames.closed() => Err(End::Done),
+        }
+    }
+}
+
+fn channel() -> (Sender, Frames) {
+    let (frames, receiver) = mpsc::channel(AHEAD);
+    let asked = Arc::new(Notify::new());
+    (Sender { frames, asked: Arc::clone(&asked) }, Frames { receiver, asked })
+}
 
 /// A stream that only says that the caller must start again.
 pub(super) fn must_refetch(reason: Reason) -> Frames {
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, frames) = channel();
     let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned() });
-    sender.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
-    ReceiverStream::new(receiver)
+    sender.frames.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
+    frames
 }
 
 fn message(frame: Frame) -> api::SubscribeResponse {
@@ -72,20 +111,20 @@ impl From<Failure> for End {
 impl Follow {
     /// Begins to follow, in a task that ends with its reader or with the server.
     pub(super) fn begin(self, mut stopping: Stopping) -> Frames {
-        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (sender, frames) = channel();
         let task = async move {
             let ended = tokio::select! {
                 ended = self.run(&sender) => ended,
                 () = stopping.wait() => End::Failed(EngineError::ShuttingDown.into()),
             };
             if let End::Failed(failure) = ended
-                && sender.try_send(Err(failure.into())).is_err()
+                && sender.frames.try_send(Err(failure.into())).is_err()
             {
                 tracing::debug!("the reader is not there to hear why its stream ends");
             }
         };
         tokio::spawn(task.instrument(tracing::Span::current()));
-        ReceiverStream::new(receiver)
+        frames
     }
 
     async fn run(&self, sender: &Sender) -> End {
@@ -115,7 +154,7 @@ impl Follow {
         loop {
             let news = tokio::select! {
                 news = tokio::time::timeout(HEARTBEAT, heads.changed()) => news,
-                () = sender.closed() => return Err(End::Done),
+                () = sender.frames.closed() => return Err(End::Done),
             };
             match news {
                 Ok(Ok(())) => {
@@ -143,7 +182,7 @@ impl Follow {
         sender: &Sender,
     ) -> Result<Position, End> {
         while cursor < head {
-            let place = sender.reserve().await.map_err(|_| End::Done)?;
+            sender.asked().await?;
             let frame = self.read(cursor, head, most).await?;
             let last = frame.records.last().and_then(|frame| frame.record.as_ref());
             let Some(last) = last else {
@@ -151,7 +190,7 @@ impl Follow {
                 return Err(End::Failed(missing.into()));
             };
             cursor = Position::new(last.position);
-            place.send(Ok(message(Frame::Events(frame))));
+            send(sender, Frame::Events(frame)).await?;
         }
         Ok(cursor)
     }
@@ -169,5 +208,5 @@ impl Follow {
 
 async fn send(sender: &Sender, frame: Frame) -> Result<(), End> {
     // Nobody takes frames any more: the reader has gone.
-    sender.send(Ok(message(frame))).await.map_err(|_| End::Done)
+    sender.frames.send(Ok(message(frame))).await.map_err(|_| End::Done)
 }
