@@ -231,7 +231,7 @@ impl Ledger {
 
     fn verify_sequence(&self, record: &Recorded) -> Result<(), LedgerError> {
         let Some(body) = record.body() else { return Ok(()) };
-        match self.fences.check(body, self.state.epoch(), self.state.clamp(&body.base)) {
+        match self.fences.check(body, self.state.epoch(), self.state.vouched(&body.base)) {
             Passage::Open => Ok(()),
             Passage::Gap { expected } => {
                 Err(forged(record.position, format!("its device's number {expected} is missing")))
