@@ -209,6 +209,10 @@ impl Ledger {
                 if before.is_none() { epoch::record_at(log, self, self.state.head())? } else { None };
             epoch::verify(self, before.or(stored.as_ref()), record)?;
         } else {
+            // That it was proved is the writer's word; that a restore can have taken the place is in the log.
+            if facts.first.is_some_and(|first| !self.state.lost(first)) {
+                return Err(forged(at, "no restore took the place where it is said to have stood"));
+            }
             self.verify_sequence(record)?;
             let landing = judge::Landing {
                 position: at,
