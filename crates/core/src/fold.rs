@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::broken::{self, Variant};
 use crate::event::{Change, EventBody, NewValue, PartyKind, Source, Standing};
 use crate::field::FieldKey;
-use crate::id::{EntityId, Position};
+use crate::id::{DeviceSeq, EntityId, Position};
 use crate::record::{Entry, Facts, Recorded};
 use crate::register::{Content, Epoch, Write};
 use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
@@ -358,6 +358,17 @@ impl State {
             | Change::RulesAdopted { .. }
             | Change::Unknown => {}
         }
+    }
+
+    /// What a base still vouches for in this log; none where it is in an epoch that the log does not have.
+    pub fn vouched(&self, base: &crate::event::Base) -> Option<Position> {
+        crate::register::knows(base.epoch, &self.epochs).then(|| self.clamp(base))
+    }
+
+    /// Whether a record that stood there is lost to this log: an epoch that the log has was cut before it.
+    pub fn lost(&self, first: crate::record::First) -> bool {
+        let stood = crate::event::Base { epoch: first.epoch, position: first.position, seq: DeviceSeq::ZERO };
+        self.vouched(&stood).is_some_and(|kept| kept < first.position)
     }
 
     /// The position that a base still vouches for in this log.

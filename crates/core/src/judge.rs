@@ -48,14 +48,21 @@ pub struct Landing {
 ///
 /// `past` must also know the event's own values. Changes nothing; the same arguments give the same answer.
 ///
+/// An event whose place before a restore is proved (`landing.first`) was judged there. It is declined only where something
+/// that it names is missing or its kind is not in force; its facts are those of where it stands now.
+///
 /// # Errors
 /// The rejection that the record is to keep.
 pub fn judge(state: &State, past: &dyn Past, body: &EventBody, landing: Landing) -> Result<Facts, Rejection> {
     check_kind(state, body)?;
-    check_member(state, body)?;
+    if landing.first.is_none() {
+        check_member(state, body)?;
+    }
     check_targets(state, body)?;
-    check_expectations(state, body, landing.recorded_on)?;
-    check_import(state, past, body)?;
+    if landing.first.is_none() {
+        check_expectations(state, body, landing.recorded_on)?;
+        check_import(state, past, body)?;
+    }
     let mut facts = Facts {
         recorded_on: landing.recorded_on,
         applies_on: None,
@@ -279,7 +286,12 @@ fn settled(
     for side in settles {
         let write = past_write(state, past, *side, *entity, *field);
         let write = write.filter(|write| own.has_seen(write, state.epochs()));
-        let write = write.ok_or(Rejection::SettlesUnseen { side: *side })?;
+        let write = match write {
+            Some(write) => write,
+            // The side may be lost itself.
+            None if landing.first.is_some() => continue,
+            None => return Err(Rejection::SettlesUnseen { side: *side }),
+        };
         if *take == Some(*side) && fold::standing_of(&write.content) != *stands {
             return Err(Rejection::FieldUnfit { entity: *entity, field: *field });
         }
@@ -343,6 +355,8 @@ fn applies_on(
         let own = draft(body, landing, landing.recorded_on, Content::Cleared);
         let sides = register.sides(landing.recorded_on, state.epochs());
         let seen = sides.into_iter().filter(|side| own.has_seen(side, state.epochs())).map(|side| side.date);
+        // A proved event needed no date where it was judged: what is dated later now was not there then.
+        let seen = seen.filter(|date| landing.first.is_none() || *date <= landing.recorded_on);
         if let Some(latest) = seen.max() {
             if latest > landing.recorded_on {
                 return Err(Rejection::DateNeeded { entity: write.entity, field: write.field, latest });
@@ -365,7 +379,7 @@ fn judge_write(
     let Some(register) = state.register(write.entity, write.field) else { return Ok(None) };
     let sides = register.sides(landing.recorded_on, state.epochs());
     let date = body.effective_on.or(facts.applies_on).unwrap_or(facts.recorded_on);
-    if sides.len() >= MAX_SIDES {
+    if sides.len() >= MAX_SIDES && landing.first.is_none() {
         let mut after = Register::default();
         for side in &sides {
             after.push((*side).clone());

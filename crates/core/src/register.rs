@@ -20,6 +20,11 @@ pub struct Epoch {
     pub cut: Position,
 }
 
+/// Whether the log has an epoch: the first, or one that a record opened.
+pub fn knows(epoch: EpochId, epochs: &[Epoch]) -> bool {
+    epoch.is_zero() || epochs.iter().any(|known| known.id == epoch)
+}
+
 /// The position that a base still vouches for: the least of its own and the cuts of all epochs opened after it.
 /// A base in an unknown epoch vouches for nothing, which keeps more sides, never fewer.
 pub fn clamp(base: &Base, epochs: &[Epoch]) -> Position {
@@ -96,12 +101,20 @@ pub struct Write {
 impl Write {
     /// Whether the author of this write had seen `other`.
     pub fn has_seen(&self, other: &Write, epochs: &[Epoch]) -> bool {
+        if self.take == Some(other.event) {
+            return true;
+        }
+        // A base in an unknown epoch has seen nothing, not even its device's own events: a view without what those had
+        // seen would not be closed, and pruning leans on closed views.
+        if !knows(self.base.epoch, epochs) {
+            return false;
+        }
         let confirmed = other.position <= clamp(&self.base, epochs);
         let own = other.device == self.device && other.device_seq <= self.base.seq;
         let before_restore = other
             .first
             .is_some_and(|first| first.epoch == self.base.epoch && first.position <= self.base.position);
-        confirmed || own || before_restore || self.take == Some(other.event)
+        confirmed || own || before_restore
     }
 
     /// Whether this write stands in for `other`: it has seen it and is dated on or after it.

@@ -278,7 +278,7 @@ impl Working {
         if base > head {
             return Ok(Some(Verdict::Refused(Refusal::BaseAhead { base, head })));
         }
-        Ok(match fences.check(body, state.epoch(), base) {
+        Ok(match fences.check(body, state.epoch(), state.vouched(&body.base)) {
             Passage::Open => None,
             Passage::Gap { expected } => Some(Verdict::Gap { expected }),
             Passage::ViewNotClosed { seen } => {

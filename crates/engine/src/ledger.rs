@@ -241,6 +241,10 @@ impl Ledger {
                 if before.is_none() { epoch::record_at(log, self, self.state.head())? } else { None };
             epoch::verify(self, before.or(stored.as_ref()), record)?;
         } else {
+            // That it was proved is the writer's word; that a restore can have taken the place is in the log.
+            if facts.first.is_some_and(|first| !self.state.lost(first)) {
+                return Err(forged(at, "no restore took the place where it is said to have stood"));
+            }
             self.verify_sequence(record)?;
             let landing = judge::Landing {
                 position: at,
@@ -265,7 +269,7 @@ impl Ledger {
 
     fn verify_sequence(&self, record: &Recorded) -> Result<(), LedgerError> {
         let Some(body) = record.body() else { return Ok(()) };
-        match self.fences.check(body, self.state.epoch(), self.state.clamp(&body.base)) {
+        match self.fences.check(body, self.state.epoch(), self.state.vouched(&body.base)) {
             Passage::Open => Ok(()),
             Passage::Gap { expected } => {
                 Err(forged(record.position, format!("its device's number {expected} is missing")))

@@ -237,7 +237,7 @@ fn encode_fence(device: DeviceId, fence: &Fence) -> v1::SnapshotFence {
         last_base_epoch: parts.last_base_epoch.bytes().to_vec(),
         seq_steps: steps(parts.bases.iter().map(|(seq, _)| seq.get()).collect()),
         position_steps: steps(parts.bases.iter().map(|(_, position)| position.get()).collect()),
-        holes: parts.holes.iter().map(|hole| hole.get()).collect(),
+        holes: parts.holes.iter().flat_map(|(first, last)| [first.get(), last.get()]).collect(),
     }
 }
 
@@ -272,13 +272,14 @@ fn decode_fence(fence: &v1::SnapshotFence) -> Option<FenceParts> {
         return None;
     }
     let bases = seqs.into_iter().zip(positions);
+    let (runs, []) = fence.holes.as_chunks::<2>() else { return None };
     Some(FenceParts {
         last_seq: DeviceSeq::new(fence.last_seq),
         last_event: EventId::from_slice(&fence.last_event)?,
         last_body: Digest::from_slice(&fence.last_body)?,
         last_base_epoch: EpochId::from_slice(&fence.last_base_epoch)?,
         bases: bases.map(|(seq, position)| (DeviceSeq::new(seq), Position::new(position))).collect(),
-        holes: fence.holes.iter().map(|hole| DeviceSeq::new(*hole)).collect(),
+        holes: runs.iter().map(|[first, last]| (DeviceSeq::new(*first), DeviceSeq::new(*last))).collect(),
     })
 }
 

@@ -39,8 +39,9 @@ pub struct Fence {
     last_base_epoch: EpochId,
     /// The greatest position that a base still vouches for, up to each number, where it grows.
     bases: Vec<(DeviceSeq, Position)>,
-    /// Numbers skipped across a restore that an older event may still fill.
-    holes: std::collections::BTreeSet<DeviceSeq>,
+    /// Numbers skipped across a restore that an older event may still fill: runs that do not touch, the first of each
+    /// with the last.
+    holes: BTreeMap<DeviceSeq, DeviceSeq>,
 }
 
 impl Fence {
@@ -60,16 +61,16 @@ impl Fence {
     }
 
     /// Whether an event with this number, predecessor and base may land in `epoch`; `vouched` is the position that its
-    /// base still vouches for there.
+    /// base still vouches for there, none for a base in an epoch that the log does not have: that has seen nothing.
     pub fn check(
         &self,
         seq: DeviceSeq,
         prev: Digest,
         base: &Base,
         epoch: EpochId,
-        vouched: Position,
+        vouched: Option<Position>,
     ) -> Passage {
-        let filling = self.holes.contains(&seq) && base.epoch != epoch;
+        let filling = self.is_hole(seq) && base.epoch != epoch;
         if seq <= self.last_seq && !filling {
             return Passage::Forked { at: seq };
         }
@@ -81,8 +82,8 @@ impl Fence {
         if seq == self.last_seq.next() && prev != self.last_body && !broken::is(Variant::PrevIgnored) {
             return Passage::Forked { at: self.last_seq };
         }
-        match self.seen_by(base) {
-            Some(seen) if seen > vouched => Passage::ViewNotClosed { seen },
+        match (self.seen_by(base), vouched) {
+            (Some(seen), Some(vouched)) if seen > vouched => Passage::ViewNotClosed { seen },
             _ => Passage::Open,
         }
     }
@@ -94,21 +95,48 @@ impl Fence {
     }
 
     fn note(&mut self, seq: DeviceSeq, record: &Recorded, base_epoch: EpochId, vouched: Option<Position>) {
+        if let Some(vouched) = vouched {
+            self.raise(seq, vouched);
+        }
         if seq <= self.last_seq {
-            self.holes.remove(&seq);
+            self.fill(seq);
             return;
         }
-        let skipped = (self.last_seq.get() + 1..seq.get()).take(10_000);
-        self.holes.extend(skipped.map(DeviceSeq::new));
+        if self.last_seq.next() < seq {
+            self.holes.insert(self.last_seq.next(), seq.previous());
+        }
         self.last_seq = seq;
         self.last_event = record.event_id;
         self.last_body = record.body_hash;
         self.last_base_epoch = base_epoch;
-        if let Some(vouched) = vouched
-            && self.bases.last().is_none_or(|(_, greatest)| *greatest < vouched)
-        {
-            self.bases.push((seq, vouched));
+    }
+
+    fn is_hole(&self, seq: DeviceSeq) -> bool {
+        self.holes.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last)
+    }
+
+    fn fill(&mut self, seq: DeviceSeq) {
+        let Some((&first, &last)) = self.holes.range(..=seq).next_back() else { return };
+        if last < seq {
+            return;
         }
+        self.holes.remove(&first);
+        if first < seq {
+            self.holes.insert(first, seq.previous());
+        }
+        if seq < last {
+            self.holes.insert(seq.next(), last);
+        }
+    }
+
+    /// From this number on, a view with the device's own events holds at least what the base vouches for.
+    fn raise(&mut self, seq: DeviceSeq, vouched: Position) {
+        let at = self.bases.partition_point(|(number, _)| *number < seq);
+        if at.checked_sub(1).is_some_and(|before| self.bases[before].1 >= vouched) {
+            return;
+        }
+        let covered = self.bases[at..].iter().take_while(|(_, later)| *later <= vouched).count();
+        self.bases.splice(at..at + covered, [(seq, vouched)]);
     }
 
     /// A restore took away what came after `cut`: no earlier base vouches for more.
@@ -132,8 +160,8 @@ pub struct FenceParts {
     pub last_base_epoch: EpochId,
     /// The greatest position that a base still vouches for, up to each number, where it grows; numbers ascend, positions do not fall.
     pub bases: Vec<(DeviceSeq, Position)>,
-    /// Numbers skipped across a restore, ascending.
-    pub holes: Vec<DeviceSeq>,
+    /// Numbers skipped across a restore that are still free: runs, each with its first and its last number, ascending.
+    pub holes: Vec<(DeviceSeq, DeviceSeq)>,
 }
 
 impl Fence {
@@ -145,16 +173,19 @@ impl Fence {
             last_body: self.last_body,
             last_base_epoch: self.last_base_epoch,
             bases: self.bases.clone(),
-            holes: self.holes.iter().copied().collect(),
+            holes: self.holes.iter().map(|(first, last)| (*first, *last)).collect(),
         }
     }
 
-    /// The fence that has these parts; none where no log makes them: bases must be in order, and nothing lies past the last number.
+    /// The fence that has these parts; none where no log makes them: bases must be in order, holes must be apart, and
+    /// nothing lies past the last number.
     pub fn from_parts(parts: FenceParts) -> Option<Self> {
         let ordered = parts.bases.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
+        let apart = parts.holes.iter().all(|(first, last)| DeviceSeq::ZERO < *first && first <= last)
+            && parts.holes.windows(2).all(|pair| pair[0].1 < pair[1].0.previous());
         let bounded = parts.bases.last().is_none_or(|(seq, _)| *seq <= parts.last_seq)
-            && parts.holes.iter().all(|hole| *hole < parts.last_seq);
-        (ordered && bounded).then(|| Self {
+            && parts.holes.last().is_none_or(|(_, last)| *last < parts.last_seq);
+        (ordered && apart && bounded).then(|| Self {
             last_seq: parts.last_seq,
             last_event: parts.last_event,
             last_body: parts.last_body,
@@ -198,8 +229,9 @@ impl Fences {
         Self(self.0.get(&device).map(|fence| (device, fence.clone())).into_iter().collect())
     }
 
-    /// What the device's fence says of an event in `epoch`; `vouched` is the position that its base still vouches for.
-    pub fn check(&self, body: &EventBody, epoch: EpochId, vouched: Position) -> Passage {
+    /// What the device's fence says of an event in `epoch`; `vouched` is the position that its base still vouches for, if
+    /// the log has its epoch.
+    pub fn check(&self, body: &EventBody, epoch: EpochId, vouched: Option<Position>) -> Passage {
         let empty = Fence::default();
         let fence = self.0.get(&body.device_id).unwrap_or(&empty);
         fence.check(body.device_seq, body.prev, &body.base, epoch, vouched)
@@ -249,7 +281,7 @@ mod tests {
 
     fn check(fences: &Fences, seq: u64, prev: Digest) -> Passage {
         let fence = fences.of(DeviceId::default());
-        fence.check(DeviceSeq::new(seq), prev, &Base::default(), EpochId::default(), Position::ZERO)
+        fence.check(DeviceSeq::new(seq), prev, &Base::default(), EpochId::default(), Some(Position::ZERO))
     }
 
     #[test]
@@ -271,17 +303,94 @@ mod tests {
         fences.note(&rejected(1, 7), |_| Position::ZERO);
         let opened = EpochId::from_slice(&[1; 16]).unwrap();
         let fence = fences.of(DeviceId::default());
-        let skip = fence.check(DeviceSeq::new(5), Digest::ZERO, &Base::default(), opened, Position::ZERO);
+        let vouched = Some(Position::ZERO);
+        let skip = fence.check(DeviceSeq::new(5), Digest::ZERO, &Base::default(), opened, vouched);
         assert_eq!(skip, Passage::Open);
         fences.note(&rejected(5, 8), |_| Position::ZERO);
-        let hole = fences.of(DeviceId::default()).check(
-            DeviceSeq::new(3),
-            Digest::ZERO,
-            &Base::default(),
-            opened,
-            Position::ZERO,
+        let hole = |fences: &Fences, seq, base_epoch| {
+            let base = Base { epoch: base_epoch, ..Base::default() };
+            let fence = fences.of(DeviceId::default());
+            fence.check(DeviceSeq::new(seq), Digest::ZERO, &base, opened, vouched)
+        };
+        let first = EpochId::default();
+        assert_eq!(hole(&fences, 3, first), Passage::Open);
+        assert_eq!(hole(&fences, 3, opened), Passage::Forked { at: DeviceSeq::new(3) });
+        // The last record has an older base, so a newer one may skip once more; after that never again.
+        assert_eq!(hole(&fences, 9, opened), Passage::Open);
+        for seq in [3, 2, 4] {
+            fences.note(&rejected(seq, 9), |_| Position::ZERO);
+            assert_eq!(hole(&fences, seq, first), Passage::Forked { at: DeviceSeq::new(seq) });
+        }
+        assert!(fences.of(DeviceId::default()).holes.is_empty());
+    }
+
+    #[test]
+    fn a_skip_of_any_length_leaves_one_run_of_holes() {
+        let mut fences = Fences::default();
+        fences.note(&rejected(u64::MAX - 1, 1), |_| Position::ZERO);
+        let fence = fences.of(DeviceId::default());
+        assert_eq!(fence.holes.len(), 1);
+        assert!(fence.is_hole(DeviceSeq::new(1)) && fence.is_hole(DeviceSeq::new(u64::MAX - 2)));
+        fences.note(&rejected(1 << 40, 1), |_| Position::ZERO);
+        let fence = fences.of(DeviceId::default());
+        assert!(!fence.is_hole(DeviceSeq::new(1 << 40)) && fence.is_hole(DeviceSeq::new((1 << 40) - 1)));
+        assert_eq!(fence.holes.len(), 2);
+    }
+
+    #[test]
+    fn what_fills_a_hole_counts_among_what_was_seen() {
+        let mut fence = Fence::default();
+        let note = |fence: &mut Fence, seq, vouched| {
+            fence.note(
+                DeviceSeq::new(seq),
+                &rejected(seq, 7),
+                EpochId::default(),
+                Some(Position::new(vouched)),
+            );
+        };
+        note(&mut fence, 1, 10);
+        note(&mut fence, 6, 30);
+        note(&mut fence, 9, 50);
+        note(&mut fence, 4, 20);
+        assert_eq!(
+            fence.bases,
+            [(1, 10), (4, 20), (6, 30), (9, 50)].map(|(s, p)| (DeviceSeq::new(s), Position::new(p)))
         );
-        assert_eq!(hole, Passage::Open);
+        note(&mut fence, 5, 40);
+        assert_eq!(
+            fence.bases,
+            [(1, 10), (4, 20), (5, 40), (9, 50)].map(|(s, p)| (DeviceSeq::new(s), Position::new(p)))
+        );
+        note(&mut fence, 7, 35);
+        assert_eq!(fence.bases.len(), 4);
+    }
+
+    #[test]
+    fn a_fence_is_put_together_from_what_a_log_makes_only() {
+        let mut fences = Fences::default();
+        for seq in [3, 9, 6] {
+            fences.note(&rejected(seq, 7), |_| Position::ZERO);
+        }
+        let fence = fences.of(DeviceId::default());
+        let runs =
+            [(1, 2), (4, 5), (7, 8)].map(|(first, last)| (DeviceSeq::new(first), DeviceSeq::new(last)));
+        assert_eq!(fence.to_parts().holes, runs);
+        assert_eq!(Fence::from_parts(fence.to_parts()), Some(fence.clone()));
+        for wrong in [vec![(0, 2)], vec![(2, 1)], vec![(1, 2), (3, 4)], vec![(4, 5), (1, 2)], vec![(8, 9)]] {
+            let holes = wrong.into_iter().map(|(first, last)| (DeviceSeq::new(first), DeviceSeq::new(last)));
+            let parts = FenceParts { holes: holes.collect(), ..fence.to_parts() };
+            assert_eq!(Fence::from_parts(parts.clone()), None, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_in_an_epoch_that_is_lost_has_seen_nothing_and_is_closed() {
+        let mut fence = Fence::default();
+        fence.note(DeviceSeq::new(1), &rejected(1, 7), EpochId::default(), Some(Position::new(100)));
+        let lost =
+            Base { epoch: EpochId::from_slice(&[9; 16]).unwrap(), seq: DeviceSeq::new(1), ..Base::default() };
+        let prev = Digest::new([7; 32]);
+        assert_eq!(fence.check(DeviceSeq::new(2), prev, &lost, EpochId::default(), None), Passage::Open);
     }
 
     #[test]
@@ -292,7 +401,8 @@ mod tests {
         let base = |seq| Base { seq: DeviceSeq::new(seq), ..Base::default() };
         let at = |fence: &Fence, seq, vouched| {
             let epoch = EpochId::default();
-            fence.check(DeviceSeq::new(2), Digest::new([7; 32]), &base(seq), epoch, Position::new(vouched))
+            let vouched = Some(Position::new(vouched));
+            fence.check(DeviceSeq::new(2), Digest::new([7; 32]), &base(seq), epoch, vouched)
         };
         assert_eq!(at(&fence, 1, 60), Passage::ViewNotClosed { seen: Position::new(100) });
         assert_eq!(at(&fence, 0, 60), Passage::Open);

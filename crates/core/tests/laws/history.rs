@@ -151,13 +151,13 @@ impl Play {
         }
     }
 
-    /// A view that lacks what an own event in it had seen is refused. A device that plays fair gets there when a second
-    /// restore takes the epoch away in which it saw something.
+    /// A view that lacks what an own event in it had seen is refused. A view in an epoch that is lost itself holds nothing.
     fn is_closed(&self, body: &EventBody) -> bool {
+        let Some(vouched) = self.town.state.vouched(&body.base) else { return true };
         let own = self.town.log.iter().filter_map(|record| record.body());
         let own = own.filter(|own| own.device_id == body.device_id && own.device_seq <= body.base.seq);
         let seen = own.map(|own| self.town.state.clamp(&own.base)).max();
-        seen.is_none_or(|seen| seen <= self.town.state.clamp(&body.base))
+        seen.is_none_or(|seen| seen <= vouched)
     }
 
     fn restore(&mut self, dice: &mut Dice) {
@@ -208,7 +208,8 @@ impl Play {
 
     fn land_lost(&mut self, count: usize) {
         for lost in self.lost.drain(..count).collect::<Vec<_>>() {
-            let first = lost.proved.then_some(First { epoch: lost.epoch, position: lost.position });
+            let stood = First { epoch: lost.epoch, position: lost.position };
+            let first = (lost.proved && self.town.state.lost(stood)).then_some(stood);
             if self.is_closed(&lost.body) {
                 let _ = self.town.land(&lost.body, first);
             }

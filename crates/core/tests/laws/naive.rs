@@ -81,10 +81,11 @@ impl<'a> Naive<'a> {
             Change::ConflictResolved { take, .. } => *take == Some(other.event),
             _ => false,
         };
-        other.position <= self.clamp(&by.base)
+        let known = by.base.epoch.is_zero() || self.epochs.iter().any(|(id, _)| *id == by.base.epoch);
+        let seen = other.position <= self.clamp(&by.base)
             || (other.body.device_id == by.device_id && other.body.device_seq <= by.base.seq)
-            || other.facts.first.is_some_and(|f| f.epoch == by.base.epoch && f.position <= by.base.position)
-            || takes
+            || other.facts.first.is_some_and(|f| f.epoch == by.base.epoch && f.position <= by.base.position);
+        known && seen || takes
     }
 
     pub(crate) fn covers(&self, by: &Line<'_>, other: &Line<'_>) -> bool {

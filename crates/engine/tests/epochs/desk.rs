@@ -37,7 +37,6 @@ pub(crate) fn comment(activity: EntityId, text: &str) -> Draft {
 /// An event as its device keeps it: it never changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
-    pub(crate) body: EventBody,
     pub(crate) bytes: Vec<u8>,
     pub(crate) values: Vec<Value>,
 }
@@ -157,7 +156,7 @@ impl Desk {
         };
         let bytes = encode_body(&body).unwrap();
         self.prev = Digest::of(&bytes);
-        Written { body, bytes, values }
+        Written { bytes, values }
     }
 
     /// One event after the other, each in sight of those before it.

@@ -4,7 +4,7 @@ use radslag_core::command::Draft;
 use radslag_core::digest::Digest;
 use radslag_core::event::Change;
 use radslag_core::id::{DeviceId, EpochId, EventId, Position};
-use radslag_core::record::{Entry, Facts, Recorded};
+use radslag_core::record::{Entry, Facts, First, Recorded};
 use radslag_core::verdict::Verdict;
 use radslag_engine::clock::{SystemClock, SystemIds};
 use radslag_engine::engine::{Engine, EngineError, Options};
@@ -208,6 +208,40 @@ fn an_epoch_that_the_log_signed_is_still_checked_against_the_log() {
     let by_another_key = altered(&server, |_| {});
     let Err(LedgerError::Forged { what, .. }) = by_another_key else { panic!("it was believed") };
     assert!(what.starts_with("the signature is not by the key"), "{what}");
+}
+
+/// An edit that was lost to a restore and handed in again, with the old place that its facts claim.
+fn claimed(first: First) -> Result<Vec<Recorded>, LedgerError> {
+    let mut desks = desks();
+    let mut server = Server::with(&mut desks);
+    let commits = server.commits.len();
+    let edit = desks[1].write(server.base(&desks[1]), server.now, comment(entity(3), "Förlorad"));
+    let edit = [edit];
+    assert!(matches!(server.hand_in(&desks[1], &edit)[..], [Verdict::Accepted(_)]));
+    server.restore(commits);
+    server.open_epoch().unwrap();
+    assert!(matches!(server.hand_in(&desks[1], &edit)[..], [Verdict::Accepted(_)]));
+    server.verify().unwrap();
+    let mut batch = read_whole_bundles(&server.log, program(), server.head(), ALL).unwrap();
+    let mut record = read_record(&batch.records[0].record).unwrap();
+    let Entry::Accepted { facts, .. } = &mut record.entry else { panic!("the edit was accepted") };
+    facts.first = Some(first);
+    batch.records[0].record = encode_record(&record, edit[0].bytes.clone(), record.position, 0);
+    server.restore(commits + 1);
+    server.published.clone().take_in(&server.log, batch)
+}
+
+#[test]
+fn a_lost_edit_lands_again_and_may_only_claim_a_place_that_a_restore_took() {
+    let head = Server::with(&mut desks()).head();
+    let stood = |epoch, position| First { epoch, position };
+    let first = EpochId::default();
+    assert_eq!(claimed(stood(first, head.next())).unwrap().len(), 1);
+    // Kept by the restore, and in an epoch that the log never had.
+    for claim in [stood(first, head), stood(EpochId::from_slice(&[9; 16]).unwrap(), head.next())] {
+        let Err(LedgerError::Forged { what, .. }) = claimed(claim) else { panic!("it was believed") };
+        assert_eq!(what, "no restore took the place where it is said to have stood");
+    }
 }
 
 #[tokio::test]
