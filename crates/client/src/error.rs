@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use radslag_core::command::CommandError;
-use radslag_core::id::{DeviceId, EventId};
+use radslag_core::id::{DeviceId, EventId, Position};
 use radslag_core::rejection::Rejection;
 use radslag_core::verdict::Refusal;
 use radslag_engine::ledger::LedgerError;
@@ -64,6 +64,12 @@ pub enum ClientError {
     /// What was received or stored does not verify.
     #[error("the log failed verification: {0}")]
     Unverified(String),
+    /// The server's log has another record than this replica after a position.
+    #[error("the log failed verification: the server's log does not continue this replica's: it has another change after position {after}")]
+    Parted {
+        /// The last position at which they may have the same.
+        after: Position,
+    },
     /// The store does not answer.
     #[error("{0}")]
     Log(#[source] Box<LogError>),
@@ -126,7 +132,7 @@ impl ClientError {
     /// Whether what is stored or was received cannot be what was recorded.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Unverified(_) => true,
+            Self::Unverified(_) | Self::Parted { .. } => true,
             Self::Log(error) => matches!(**error, LogError::Damaged { .. } | LogError::Behind { .. }),
             _ => false,
         }

@@ -3,14 +3,13 @@
 //! What to ask and what an answer means is the machine's ([`radslag_sync::exchange`]); what is verified, stored and queued
 //! is in [`crate::steps`]. Here is only the network.
 
-use std::ops::Range;
-
 use radslag_core::id::Position;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
-use radslag_sync::exchange::{Ask, Exchange, Goal};
+use radslag_sync::exchange::{Ask, Cursor, Exchange, Goal};
 
 use crate::error::ClientError;
+use crate::parted::Parted;
 use crate::remote::Remote;
 use crate::replica::Replica;
 pub use crate::steps::Tally;
@@ -20,6 +19,14 @@ pub use crate::steps::Tally;
 enum Call {
     Push,
     Create,
+}
+
+/// How driving an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Driven {
+    Done,
+    /// The server's log is not the one that was followed; this is where to ask.
+    Parted(Cursor),
 }
 
 impl Replica {
@@ -69,8 +76,17 @@ impl Replica {
     ) -> Result<Tally, ClientError> {
         self.check_not_contradicted()?;
         let mut tally = Tally::default();
-        let exchange = self.begin(goal)?;
-        self.drive(remote, exchange, &mut tally, &mut progress, Call::Push).await?;
+        loop {
+            let exchange = self.begin(goal)?;
+            let parted = match self.drive(remote, exchange, &mut tally, &mut progress, Call::Push).await? {
+                Driven::Done => break,
+                Driven::Parted(at) => self.rejoin(remote, at).await?,
+            };
+            tally.parted = Some(match tally.parted {
+                Some(before) => Parted { held: before.held, ..parted },
+                None => parted,
+            });
+        }
         if goal == Goal::Pull || self.outbox.is_empty() {
             return Ok(tally);
         }
@@ -101,6 +117,30 @@ impl Replica {
         Ok(tally)
     }
 
+    /// Finds where the server's log and this one part, and goes back to there.
+    ///
+    /// # Errors
+    /// No restore explains it: the alarm. Or the server has gone.
+    pub(crate) async fn rejoin(&mut self, remote: &Remote, at: Cursor) -> Result<Parted, ClientError> {
+        let mut at = at;
+        loop {
+            let answer = remote.sync().subscribe(self.subscribe_request(at)).await;
+            let mut stream = answer.map_err(|status| remote.declined(status))?.into_inner();
+            let message = stream.message().await.map_err(|status| remote.declined(status))?;
+            match message.and_then(|message| message.frame) {
+                Some(Frame::Events(events)) => return self.rewind(at.position, events),
+                Some(Frame::MustRefetch(reason)) => at = self.ask_instead(at, &reason)?,
+                Some(Frame::CaughtUp(_)) => {
+                    let reason = api::MustRefetch { reason: "POSITION_AHEAD".to_owned(), ..Default::default() };
+                    return Err(refetch(&reason, self.ledger.state.head()));
+                }
+                Some(Frame::Heartbeat(_)) | None => {
+                    return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
+                }
+            }
+        }
+    }
+
     async fn drive(
         &mut self,
         remote: &Remote,
@@ -108,33 +148,46 @@ impl Replica {
         tally: &mut Tally,
         progress: &mut impl FnMut(u64, u64),
         mut call: Call,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Driven, ClientError> {
         while let Some(ask) = exchange.generate() {
             match ask {
                 Ask::Follow { after } => {
-                    let request = self.subscribe_request(after);
-                    self.follow(remote, &mut exchange, request, tally, progress).await?;
+                    match self.follow(remote, &mut exchange, after, tally, progress).await {
+                        Ok(Driven::Done) => {}
+                        Ok(parted @ Driven::Parted(_)) => return Ok(parted),
+                        Err(ClientError::Parted { after: position }) => {
+                            return Ok(Driven::Parted(Cursor { position, ..after }));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ask::Return { bundle } => {
+                    let bundle = self.lost_bundle(bundle)?;
+                    let answers = self.hand_in(remote, bundle, Call::Push).await?;
+                    self.take_answers(&mut exchange, &answers, tally)?;
                 }
                 // Nothing goes on top of a chain that another machine continued.
-                Ask::Push { .. } if self.fork()?.is_some() => return Ok(()),
+                Ask::Push { .. } if self.fork()?.is_some() => return Ok(Driven::Done),
                 Ask::Push { rows } => {
-                    let answers = self.hand_in(remote, rows, call).await?;
+                    let bundle = self.bundle(rows)?;
+                    let answers = self.hand_in(remote, bundle, call).await?;
                     call = Call::Push;
                     self.take_answers(&mut exchange, &answers, tally)?;
                 }
             }
         }
-        Ok(())
+        Ok(Driven::Done)
     }
 
     async fn follow(
         &mut self,
         remote: &Remote,
         exchange: &mut Exchange,
-        request: api::SubscribeRequest,
+        after: Cursor,
         tally: &mut Tally,
         progress: &mut impl FnMut(u64, u64),
-    ) -> Result<(), ClientError> {
+    ) -> Result<Driven, ClientError> {
+        let request = self.subscribe_request(after);
         let hello = remote.hello(&request.program_id).await?;
         let goal = hello.head.map_or(0, |head| head.position);
         let answer = remote.sync().subscribe(request).await;
@@ -146,11 +199,12 @@ impl Replica {
                     self.take_events(exchange, events, tally)?;
                     progress(self.ledger.state.head().get(), goal);
                 }
-                Some(Frame::CaughtUp(caught_up)) => return self.take_caught_up(exchange, &caught_up),
-                Some(Frame::Heartbeat(_)) => {}
-                Some(Frame::MustRefetch(reason)) => {
-                    return Err(refetch(&reason, self.ledger.state.head()));
+                Some(Frame::CaughtUp(caught_up)) => {
+                    self.take_caught_up(exchange, &caught_up)?;
+                    return Ok(Driven::Done);
                 }
+                Some(Frame::Heartbeat(_)) => {}
+                Some(Frame::MustRefetch(reason)) => return Ok(Driven::Parted(self.ask_instead(after, &reason)?)),
                 None => {
                     return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
                 }
@@ -161,10 +215,10 @@ impl Replica {
     async fn hand_in(
         &self,
         remote: &Remote,
-        rows: Range<usize>,
+        bundle: api::Bundle,
         call: Call,
     ) -> Result<Vec<api::Answer>, ClientError> {
-        let bundle = Some(self.bundle(rows)?);
+        let bundle = Some(bundle);
         let request_id = self.ids.random_id().to_string();
         let answered = match call {
             Call::Push => {

@@ -10,7 +10,7 @@ use radslag_core::command::Draft;
 use radslag_core::event::{Base, EventBody};
 use radslag_core::id::{DeviceSeq, EventId};
 use radslag_core::judge::{self, MemoryPast, Past};
-use radslag_core::record::{Entry, Recorded};
+use radslag_core::record::{Entry, First, Recorded};
 use radslag_core::rejection::Rejection;
 use radslag_core::state::State;
 use radslag_core::time::{CivilDate, Instant};
@@ -29,6 +29,7 @@ use radslag_trust::keys::DeviceKey;
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
 use crate::fork::{Keys, is_current, row_number};
+use crate::parted::LostTail;
 use crate::quarantine::{Cause, Refused};
 use crate::settings::{self, FOLDER, Settings};
 use crate::snapshot::{self, Provisional};
@@ -60,6 +61,9 @@ pub struct Replica {
     pub(crate) generation: u64,
     /// Where keys are kept.
     pub(crate) keys: Keys,
+    // What a restored log lacks, and the last own number that stood there.
+    pub(crate) lost: Vec<LostTail>,
+    pub(crate) last_number: Option<Chain>,
     // The log without what stands in for a history that is missing: gapless from 1, and the rows.
     disk: Arc<dyn EventLog>,
     // Kept apart so that closing can be waited for; none where somebody else keeps the log.
@@ -141,6 +145,11 @@ impl View<'_> {
     /// # Errors
     /// The rules would decline it.
     pub(crate) fn take(&mut self, event: &Authored) -> Result<(), Rejection> {
+        self.take_as(event, None)
+    }
+
+    /// As [`View::take`], for one that stood in the log before a restore.
+    fn take_as(&mut self, event: &Authored, first: Option<First>) -> Result<(), Rejection> {
         self.lay_over(event);
         let last = self.state.recorded_at();
         let now = self.replica.clock.now();
@@ -150,7 +159,7 @@ impl View<'_> {
             recorded_at,
             recorded_on: day_of(recorded_at),
             authored_on: day_of(event.body.authored_at),
-            first: None,
+            first: first.filter(|first| self.state.lost(*first)),
         };
         let facts = judge::judge(&self.state, &*self, &event.body, landing)?;
         let record = Recorded {
@@ -276,11 +285,15 @@ impl Replica {
             ids,
             generation,
             keys,
+            lost: Vec::new(),
+            last_number: None,
             disk,
             store,
         };
         replica.follow_device()?;
         replica.outbox = replica.read_outbox()?;
+        replica.lost = replica.read_lost()?;
+        replica.last_number = replica.read_last_number()?;
         Ok(replica)
     }
 
@@ -385,6 +398,11 @@ impl Replica {
             doubtful: Vec::new(),
             overlay: MemoryPast::default(),
         };
+        for (event, first) in self.own_lost() {
+            if let Err(rejection) = view.take_as(&event, Some(first)) {
+                view.doubtful.push((event.body.event_id, rejection));
+            }
+        }
         for event in &self.outbox {
             if let Err(rejection) = view.take(event) {
                 view.doubtful.push((event.body.event_id, rejection));
@@ -399,11 +417,10 @@ impl Replica {
     }
 
     pub(crate) fn chain(&self) -> Chain {
-        let fence = self.ledger.fences.of(self.settings.device);
-        match self.outbox.last() {
-            Some(last) => Chain { seq: last.body.device_seq, hash: last.hash },
-            None => Chain { seq: fence.last_seq(), hash: fence.last_body() },
-        }
+        let confirmed = self.confirmed_chain();
+        let queued = self.outbox.last().map(|last| Chain { seq: last.body.device_seq, hash: last.hash });
+        let last = confirmed.into_iter().chain(queued).max_by_key(|chain| chain.seq);
+        last.unwrap_or(Chain { seq: DeviceSeq::ZERO, hash: radslag_core::digest::Digest::ZERO })
     }
 
     /// Queues changes: gives them their envelopes, judges them as if they landed now, and writes them down. All or none.

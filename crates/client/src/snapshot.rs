@@ -12,7 +12,7 @@ use radslag_core::value::Slot;
 use radslag_engine::ledger::Ledger;
 use radslag_engine::snapshot::Snapshot;
 use radslag_log::{
-    Append, Commit, EventLog, LogError, ReadLimit, RowChange, RowKey, RowKind, StoredRecord, check,
+    Append, Commit, EventLog, LogError, ReadLimit, Rewind, RowChange, RowKey, RowKind, StoredRecord, check,
 };
 use radslag_proto::convert::value::encode_values;
 use radslag_proto::log::v1;
@@ -238,6 +238,30 @@ impl TailLog {
         usize::try_from(at.get().checked_sub(self.begin().get() + 1)?).ok()
     }
 
+    /// The row changes that take away what is after a head.
+    fn rows_after(&self, head: &v1::Head) -> Result<Vec<RowChange>, LogError> {
+        let mut changes = Vec::new();
+        for (number, bytes) in self.store.rows(self.program, RowKind::Snapshot)? {
+            let at = row(self.program, number);
+            if number > TAIL + head.position {
+                changes.push(RowChange::Delete(at));
+            } else if number > TAIL {
+                let wrong = |error| LogError::damaged_in(self.program, format!("row {number}: {error}"));
+                let mut part = v1::TailRecords::decode(bytes.as_slice()).map_err(wrong)?;
+                if part.head.as_ref().is_some_and(|end| end.position > head.position) {
+                    let stays = |one: &v1::TailRecord| {
+                        one.record.as_ref().is_some_and(|record| record.position <= head.position)
+                    };
+                    part.records.retain(stays);
+                    part.bundles.retain(|bundle| bundle.position <= head.position);
+                    part.head = Some(head.clone());
+                    changes.push(RowChange::Put(at, part.encode_to_vec()));
+                }
+            }
+        }
+        Ok(changes)
+    }
+
     fn is_fetched(&self, at: Position) -> Result<bool, LogError> {
         Ok(self.store.head(self.program)?.is_some_and(|head| at.get() <= head.position))
     }
@@ -273,6 +297,25 @@ impl EventLog for TailLog {
         for append in commit.appends {
             tail.take(append.records, append.bundles, append.head);
         }
+        Ok(())
+    }
+
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let last = Position::new(rewind.head.position);
+        let kept = match self.index(last) {
+            Some(index) => index + 1,
+            None if last == self.begin() => 0,
+            None => return Err(LogError::NotHeld { from: self.begin() }),
+        };
+        let record = kept.checked_sub(1).and_then(|index| tail.records.get(index)).map(|one| &one.record);
+        check::rewind(&rewind, Some(&tail.head), record.or(Some(&self.snapshot.last)))?;
+        let mut rows = rewind.rows;
+        rows.extend(self.rows_after(&rewind.head)?);
+        self.store.commit(Commit { appends: Vec::new(), rows })?;
+        tail.records.truncate(kept);
+        tail.bundles.split_off(&last.next().get());
+        tail.head = rewind.head;
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use radslag_proto::convert::bundle::{encode_bundle, encode_event};
 use radslag_proto::convert::value::{decode_values, encode_values};
 use radslag_proto::convert::verdict::decode_answer;
 use radslag_proto::log::v1;
-use radslag_sync::exchange::{Alarm, Cursor, Effects, Exchange, Goal, Row, Seen, Settled, Tell};
+use radslag_sync::exchange::{Alarm, Ask, Cursor, Effects, Exchange, Goal, Row, Seen, Settled, Tell};
 use radslag_trust::bundle::sign_bundle;
 use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::PublicKey;
@@ -26,7 +26,9 @@ use crate::author::Authored;
 use crate::error::ClientError;
 use crate::fork::NewDevice;
 use crate::quarantine::{Aside, News, waiting_cures};
+use crate::parted::Parted;
 use crate::replica::Replica;
+use crate::returning::without_deletions;
 
 /// Records are stored in commits of about this size.
 const COMMIT_BYTES: usize = 256 * 1024;
@@ -50,6 +52,10 @@ pub struct Tally {
     pub refused: Option<String>,
     /// How many events that put into quarantine.
     pub quarantined: usize,
+    /// The server's log had been restored: from where to where this replica went back.
+    pub parted: Option<Parted>,
+    /// Records that the restored log lacked and that were taken again.
+    pub returned: usize,
     /// What became of a copied replica.
     pub new_device: Option<NewDevice>,
 }
@@ -70,7 +76,8 @@ impl Replica {
     pub fn begin(&self, goal: Goal) -> Result<Exchange, ClientError> {
         let cursor = Cursor { epoch: self.ledger.state.epoch(), position: self.ledger.state.head() };
         let rows = self.outbox.iter().map(row).collect();
-        Ok(Exchange::new(goal, self.settings.device, cursor, self.held()?, rows))
+        let exchange = Exchange::new(goal, self.settings.device, cursor, self.held()?, rows);
+        Ok(exchange.returning(self.lost_bundles()))
     }
 
     /// Tells an exchange of what was queued since it began.
@@ -129,7 +136,11 @@ impl Replica {
         }
         let seen: Vec<Seen> = frames.iter().map(|(record, _, read)| seen(record, read)).collect();
         self.tell_of_new_rows(exchange);
-        let effects = exchange.receive(Tell::Records(&seen)).map_err(|alarm| alarmed(&alarm))?;
+        let effects = exchange.receive(Tell::Records(&seen)).map_err(|alarm| match alarm {
+            // A restore may have put the opening of an epoch there; whoever asks finds out.
+            Alarm::OtherRecord(at) => ClientError::Parted { after: at.previous() },
+            alarm => alarmed(&alarm),
+        })?;
         let Effects { take, settled, .. } = effects;
         frames.drain(..take.start.min(frames.len()));
         let mut batch = Batch::default();
@@ -223,6 +234,16 @@ impl Replica {
         for record in taken {
             let own = settled.iter().any(|own| own.position == record.position);
             let own = self.outbox.iter().find(|event| own && event.body.event_id == record.event_id);
+            if let Some(lost) = self.find_lost(record.event_id, record.body_hash).filter(|_| own.is_none()) {
+                if let Entry::Rejected(facts) = &record.entry {
+                    let aside = match &mut aside {
+                        Some(aside) => aside,
+                        none @ None => none.insert(Aside::begin(self)?),
+                    };
+                    rows.extend(without_deletions(aside.reject(self, &lost, record, facts, &news)?));
+                }
+                continue;
+            }
             let Some(own) = own else {
                 if self.is_foreign(record)? {
                     rows.push(self.put_fork(record.event_id));
@@ -254,6 +275,7 @@ impl Replica {
         let program = self.settings.program;
         self.log.commit(Commit { appends: vec![Append { program, records, bundles, head, root }], rows })?;
         self.outbox.retain(|event| !seen.contains(&event.body.event_id));
+        self.sweep_lost()?;
         Ok((taken.len(), confirmed, rejected))
     }
 
@@ -287,7 +309,7 @@ impl Replica {
                 checkpoint.size, own.0
             )));
         }
-        Ok(())
+        self.keep_checkpoint(&caught_up.checkpoint)
     }
 
     /// Takes the answers to a push. Rows stay where they are until they are seen in the log; refused ones, and all after
@@ -305,7 +327,11 @@ impl Replica {
         let verdicts: Result<Vec<Verdict>, _> = answers.iter().map(decode).collect();
         let verdicts = verdicts.map_err(|error| unverified(format!("the server's answer: {error}")))?;
         let first = exchange.answered();
+        let returning = matches!(exchange.generate(), Some(Ask::Return { .. }));
         let effects = exchange.receive(Tell::Answers(&verdicts)).map_err(|alarm| alarmed(&alarm))?;
+        if returning {
+            return self.take_answers_for_lost(&verdicts, &effects, tally);
+        }
         let rows = self.outbox.get(first..).unwrap_or_default();
         let mut told = Vec::new();
         for (own, verdict) in rows.iter().zip(&verdicts) {
@@ -347,7 +373,25 @@ impl Replica {
     }
 }
 
-fn row(event: &Authored) -> Row {
+impl Replica {
+    fn take_answers_for_lost(
+        &mut self,
+        verdicts: &[Verdict],
+        effects: &Effects,
+        tally: &mut Tally,
+    ) -> Result<(), ClientError> {
+        let taken = |verdict: &&Verdict| matches!(verdict, Verdict::Accepted(_));
+        tally.returned += verdicts.iter().filter(taken).count();
+        if let Some((events, refusal)) = &effects.declined {
+            tally.refused = Some(format!("{}: {refusal}", refusal.name()));
+            tally.quarantined += self.refuse_lost(events, refusal)?;
+        }
+        Ok(())
+    }
+}
+
+/// An event as the exchange looks at it.
+pub(crate) fn row(event: &Authored) -> Row {
     Row {
         event: event.body.event_id,
         body: event.hash,

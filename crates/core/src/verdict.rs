@@ -124,6 +124,9 @@ pub enum Refusal {
         /// What the earlier own event had seen.
         seen: Position,
     },
+    /// The proof of where it stood before a restore does not hold.
+    #[error("the proof of where it stood before a restore does not hold: {0}")]
+    ProofUnfit(String),
     /// The members of a group do not stand side by side in the bundle.
     #[error("the group is not complete: {0}")]
     GroupIncomplete(String),
@@ -164,6 +167,7 @@ impl Refusal {
             Self::WrongProgram(_) => "WRONG_PROGRAM",
             Self::BaseAhead { .. } => "BASE_AHEAD",
             Self::ViewNotClosed { .. } => "VIEW_NOT_CLOSED",
+            Self::ProofUnfit(_) => "PROOF_UNFIT",
             Self::GroupIncomplete(_) => "GROUP_INCOMPLETE",
             Self::OverLimit { .. } => "OVER_LIMIT",
             Self::EnrolmentClosed => "ENROLMENT_CLOSED",

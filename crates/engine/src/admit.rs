@@ -100,7 +100,7 @@ impl Working {
             let decided = match events {
                 Ok(events) => {
                     bytes += unit_bytes;
-                    self.unit(ground, bundle, &events, at, &mut landed)?
+                    self.unit(ground, bundle, &events, &mut landed)?
                 }
                 Err(refusal) => vec![Verdict::Refused(refusal.clone())],
             };
@@ -143,7 +143,6 @@ impl Working {
         ground: &Ground<'_>,
         bundle: &CheckedBundle,
         events: &[&CheckedEvent],
-        index: usize,
         landed: &mut Vec<usize>,
     ) -> Result<Vec<Verdict>, LedgerError> {
         let earlier =
@@ -172,7 +171,8 @@ impl Working {
                 recorded_at: at,
                 recorded_on: day_of(at),
                 authored_on: day_of(event.body.authored_at),
-                first: None,
+                // A place that this log has not lost, or in an epoch that it does not have, says nothing here.
+                first: event.stood.filter(|first| state.lost(*first)),
             };
             let past = LogPast {
                 log: ground.log,
@@ -213,7 +213,7 @@ impl Working {
                 Refusal::Other { reason: rejection.code().name().to_owned(), detail: rejection.to_string() };
             return Ok(vec![Verdict::Refused(refusal)]);
         }
-        Ok(self.land(ground, bundle, events, index, &decided, landed))
+        Ok(self.land(ground, bundle, events, &decided, landed))
     }
 
     pub(crate) fn next_instant(&self, now: Instant) -> Instant {
@@ -264,7 +264,7 @@ impl Working {
     ) -> Result<Option<Verdict>, LedgerError> {
         let body = &event.body;
         let enrolling = matches!(body.change, Change::DeviceEnrolled { .. });
-        if enrolling && !ground.open_enrolment {
+        if enrolling && !ground.open_enrolment && event.stood.is_none() {
             return Ok(Some(Verdict::Refused(Refusal::EnrolmentClosed)));
         }
         let known = state.devices().get(&bundle.device).map(|device| device.key);
@@ -345,7 +345,6 @@ impl Working {
         ground: &Ground<'_>,
         bundle: &CheckedBundle,
         events: &[&CheckedEvent],
-        index: usize,
         decided: &Result<Vec<Facts>, Rejection>,
         landed: &mut Vec<usize>,
     ) -> Vec<Verdict> {
@@ -373,8 +372,8 @@ impl Working {
                 entry,
             };
             let leaf = leaf_hash(&record, &bundle.signature);
-            self.keep(event, &record, leaf, index + offset);
-            landed.push(index + offset);
+            self.keep(event, &record, leaf);
+            landed.push(event.index);
             verdicts.push(match decided {
                 Ok(_) => Verdict::Accepted(Receipt {
                     position: record.position,
@@ -399,7 +398,6 @@ impl Working {
         event: &CheckedEvent,
         record: &Recorded,
         leaf: radslag_core::digest::Digest,
-        index: usize,
     ) {
         let accepted = record.body().is_some();
         if accepted {
@@ -408,7 +406,7 @@ impl Working {
         }
         self.ledger.note(record, leaf);
         let body = if accepted { event.bytes.clone() } else { Vec::new() };
-        let index = u32::try_from(index).expect("a push has at most 500 events");
+        let index = u32::try_from(event.index).expect("a push has at most 500 events");
         self.records.push(StoredRecord {
             record: encode_record(record, body, record.position, index),
             values: if accepted { encode_values(&event.values) } else { Vec::new() },

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use radslag_core::digest::Digest;
 use radslag_core::event::{Change, EventBody};
 use radslag_core::id::{DeviceId, ProgramId};
+use radslag_core::record::First;
 use radslag_core::value::Value;
 use radslag_core::verdict::Refusal;
 use radslag_proto::convert::bundle::{PushedBundle, PushedEvent};
@@ -15,6 +16,8 @@ use radslag_proto::limits;
 use radslag_trust::bundle::verify_bundle;
 use radslag_trust::keys::{PublicKey, Signature};
 use radslag_trust::value::check_values;
+
+use crate::proof::Proofs;
 
 /// An event whose body reads and whose values match.
 #[derive(Clone, Debug)]
@@ -27,6 +30,10 @@ pub struct CheckedEvent {
     pub hash: Digest,
     /// The values beside them.
     pub values: Vec<Value>,
+    /// Its index among all members of the bundle.
+    pub index: usize,
+    /// Where it is proved to have stood before a restore.
+    pub stood: Option<First>,
 }
 
 impl CheckedEvent {
@@ -52,19 +59,24 @@ pub struct CheckedBundle {
     pub key: [u8; 32],
     /// The signature.
     pub signature: Signature,
-    /// SHA-256 of every body, in order.
+    /// SHA-256 of every member's body, in order, also of those that are not handed in.
     pub hashes: Vec<Digest>,
     /// The events in order, up to and including the first that is refused.
     pub events: Vec<Result<CheckedEvent, Refusal>>,
 }
 
 /// Checks a bundle. `enrolled` is the device's key in the log, if it has one; else the bundle must begin with the event
-/// that brings it.
+/// that brings it. `log_key` is the key that signs checkpoints.
 ///
 /// # Errors
 /// The refusal of the bundle as a whole: then nothing in it is authentic.
-pub fn check_bundle(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<CheckedBundle, Refusal> {
-    over("a push", bundle.events.len(), limits::PUSH_EVENTS)?;
+pub fn check_bundle(
+    bundle: PushedBundle,
+    enrolled: Option<[u8; 32]>,
+    log_key: &[u8; 32],
+) -> Result<CheckedBundle, Refusal> {
+    let size = bundle.events.len() + bundle.absent.len();
+    over("a push", size, limits::PUSH_EVENTS)?;
     let sizes = bundle.events.iter().map(|e| event_size(&e.body_bytes, e.values.as_deref().unwrap_or(&[])));
     over("the push's bytes", sizes.sum(), limits::PUSH_BYTES)?;
     let key = match enrolled {
@@ -74,13 +86,18 @@ pub fn check_bundle(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<
         }
     };
     let public = PublicKey::from_bytes(&key).map_err(|error| Refusal::KeyUnfit(error.to_string()))?;
-    let hashes: Vec<Digest> = bundle.events.iter().map(|event| Digest::of(&event.body_bytes)).collect();
+    let (hashes, indexes) = members(&bundle)?;
     let signature = Signature::new(bundle.signature);
     verify_bundle(&public, bundle.program, bundle.device, &hashes, &signature)
         .map_err(|_| Refusal::BadSignature { device: bundle.device.to_string() })?;
+    let proofs = Proofs::read(&bundle, log_key)?;
     let mut events = Vec::with_capacity(bundle.events.len());
-    for (event, hash) in bundle.events.into_iter().zip(&hashes) {
-        let checked = check_event(bundle.program, bundle.device, event, *hash);
+    for (event, index) in bundle.events.into_iter().zip(indexes) {
+        let stood = event.stood.clone();
+        let checked = check_event(bundle.program, bundle.device, event, hashes[index]).and_then(|checked| {
+            let stood = stood.map(|stood| proofs.check(&stood, &checked, &signature)).transpose()?;
+            Ok(CheckedEvent { index, stood, ..checked })
+        });
         let refused = checked.is_err();
         events.push(checked);
         if refused {
@@ -88,6 +105,24 @@ pub fn check_bundle(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<
         }
     }
     Ok(CheckedBundle { program: bundle.program, device: bundle.device, key, signature, hashes, events })
+}
+
+/// The hashes of all members of a bundle, and the indexes of those that are handed in.
+fn members(bundle: &PushedBundle) -> Result<(Vec<Digest>, Vec<usize>), Refusal> {
+    let mut absent = bundle.absent.iter().peekable();
+    let mut present = bundle.events.iter();
+    let (mut hashes, mut indexes) = (Vec::new(), Vec::new());
+    for index in 0..bundle.events.len() + bundle.absent.len() {
+        if let Some((_, hash)) = absent.next_if(|(at, _)| usize::try_from(*at) == Ok(index)) {
+            hashes.push(*hash);
+        } else if let Some(event) = present.next() {
+            hashes.push(Digest::of(&event.body_bytes));
+            indexes.push(index);
+        } else {
+            return Err(Refusal::BadSignature { device: bundle.device.to_string() });
+        }
+    }
+    Ok((hashes, indexes))
 }
 
 fn over(what: &'static str, size: usize, limit: usize) -> Result<(), Refusal> {
@@ -138,7 +173,7 @@ pub fn check_event(
     if let Some(key) = key_in(&body) {
         PublicKey::from_bytes(&key).map_err(|error| Refusal::KeyUnfit(error.to_string()))?;
     }
-    Ok(CheckedEvent { body, bytes: event.body_bytes, hash, values })
+    Ok(CheckedEvent { body, bytes: event.body_bytes, hash, values, index: 0, stood: None })
 }
 
 /// How many events from the first on belong together: one, or a whole group.

@@ -323,13 +323,13 @@ impl Engine {
     ) -> Result<Pushed, EngineError> {
         let head = programme.as_ref().map_or(Position::ZERO, |programme| programme.head());
         // A stranger gets no signature checked and no place in the queue.
-        let stranger = enrolled.is_none() && !self.open_enrolment;
+        let stranger = enrolled.is_none() && !self.open_enrolment && bundle.checkpoints.is_empty();
         if let Some(programme) = programme.as_ref().filter(|_| stranger)
             && enrols_anew(&bundle, programme)
         {
             return Ok(Pushed { verdicts: vec![Verdict::Refused(Refusal::EnrolmentClosed)], head });
         }
-        let checked = match check(bundle, enrolled).await {
+        let checked = match check(bundle, enrolled, self.log_key()).await {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
@@ -415,10 +415,14 @@ fn enrols_anew(bundle: &PushedBundle, programme: &Programme) -> bool {
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.
-async fn check(bundle: PushedBundle, enrolled: Option<[u8; 32]>) -> Result<CheckedBundle, Refusal> {
+async fn check(
+    bundle: PushedBundle,
+    enrolled: Option<[u8; 32]>,
+    log_key: [u8; 32],
+) -> Result<CheckedBundle, Refusal> {
     if bundle.events.len() <= 8 {
-        return check_bundle(bundle, enrolled);
+        return check_bundle(bundle, enrolled, &log_key);
     }
-    let checked = tokio::task::spawn_blocking(move || check_bundle(bundle, enrolled)).await;
+    let checked = tokio::task::spawn_blocking(move || check_bundle(bundle, enrolled, &log_key)).await;
     checked.unwrap_or_else(|_| Err(Refusal::Undecodable("the check of the bundle was cut short".to_owned())))
 }

@@ -117,21 +117,30 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::replay`].
     pub fn replay_on(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
+        self.replay_to(log, Position::new(u64::MAX))?;
+        self.compare_frontier(log)
+    }
+
+    /// As [`Ledger::replay_on`], up to a record, without comparing the frontier: the store has that of its end alone.
+    ///
+    /// # Errors
+    /// As for [`Ledger::replay`].
+    pub fn replay_to(&mut self, log: &dyn EventLog, last: Position) -> Result<(), LedgerError> {
         let program = self.state.program_id();
         let mut signatures = Signatures::default();
-        let mut next = self.state.head().next();
-        loop {
-            let records = log.read(program, next, REPLAY)?;
-            let Some(last) = records.last() else { break };
-            next = Position::new(last.position).next();
-            for stored in &records {
+        while self.state.head() < last {
+            let records = log.read(program, self.state.head().next(), REPLAY)?;
+            if records.is_empty() {
+                break;
+            }
+            for stored in records.iter().filter(|stored| stored.position <= last.get()) {
                 let record = read_record(stored)?;
                 let signature = signatures.of(log, program, stored)?;
                 let leaf = leaf_hash(&record, &signature);
                 self.note(&record, leaf);
             }
         }
-        self.compare_frontier(log)
+        Ok(())
     }
 
     /// Whether a store ends where this programme does, with the same records behind it.

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod epoch;
 pub mod ledger;
 pub mod past;
+mod proof;
 pub mod read;
 pub mod snapshot;
 pub mod snapshots;

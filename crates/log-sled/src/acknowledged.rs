@@ -58,6 +58,11 @@ impl Acknowledged {
         Ok((Self { slots: [make(&dir.join(NAMES[0]))?, make(&dir.join(NAMES[1]))?], generation }, marks))
     }
 
+    /// The generation of the mark that stands; zero before the first.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Writes the marks over the older slot and syncs it. The names were synced with the directory when the store was opened.
     pub(crate) fn write(&mut self, marks: &Marks) -> Result<(), LogError> {
         let generation = self.generation + 1;

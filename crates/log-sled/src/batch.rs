@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Append, Commit, LogError, RowChange, RowKey};
+use radslag_log::{Append, Commit, LogError, Rewind, RowChange, RowKey, StoredRecord};
 use radslag_proto::log::v1;
 
 use crate::{format, page, pieces};
@@ -21,20 +21,61 @@ pub(crate) fn build(
     for (program, head) in heads {
         put_sealed(&mut batch, &format::head(*program), &head.encode_to_vec());
     }
-    // Only the last change of a row counts, so that the pieces of an earlier one are never written.
-    let rows: BTreeMap<RowKey, &RowChange> =
-        commit.rows.iter().map(|change| (change.key(), change)).collect();
+    change_rows(&mut batch, &commit.rows, pieces_of)?;
+    Ok(batch)
+}
+
+/// What a rewind finds on the disk.
+pub(crate) struct Tail {
+    /// Every key of the pages that begin after the new head, of values and of bundles there.
+    pub(crate) keys: Vec<Vec<u8>>,
+    /// The first position of the page that holds the new head, and the records of it that stay.
+    pub(crate) page: (Position, Vec<v1::Record>),
+}
+
+/// The batch of a rewind that was checked: the tail goes, and the mark of before `generation` no longer binds.
+pub(crate) fn rewind(
+    rewind: &Rewind,
+    tail: Tail,
+    generation: u64,
+    pieces_of: impl Fn(&[u8]) -> Result<u16, LogError>,
+) -> Result<sled::Batch, LogError> {
+    let mut batch = sled::Batch::default();
+    tail.keys.into_iter().for_each(|key| batch.remove(key));
+    let (first, records) = tail.page;
+    let stay = |record: v1::Record| StoredRecord { record, values: Vec::new() };
+    let stay: Vec<StoredRecord> = records.into_iter().map(stay).collect();
+    for page in page::pack(rewind.program, &stay) {
+        let stem = format::page(rewind.program, page.first);
+        let written = put(&mut batch, &stem, &page.bytes);
+        // A page that was larger than a piece held one record, and that one stays.
+        let left_over = if page.first == first { pieces_of(&stem)? } else { 0 };
+        (written..left_over).for_each(|piece| batch.remove(format::piece(&stem, piece)));
+    }
+    put_sealed(&mut batch, &format::head(rewind.program), &rewind.head.encode_to_vec());
+    put_sealed(&mut batch, &format::rewound(rewind.program), &generation.to_be_bytes());
+    change_rows(&mut batch, &rewind.rows, pieces_of)?;
+    Ok(batch)
+}
+
+/// Only the last change of a row counts, so that the pieces of an earlier one are never written.
+fn change_rows(
+    batch: &mut sled::Batch,
+    rows: &[RowChange],
+    pieces_of: impl Fn(&[u8]) -> Result<u16, LogError>,
+) -> Result<(), LogError> {
+    let rows: BTreeMap<RowKey, &RowChange> = rows.iter().map(|change| (change.key(), change)).collect();
     for (key, change) in rows {
         let stem = format::row(key);
         let written = match change {
-            RowChange::Put(_, bytes) => put_sealed(&mut batch, &stem, bytes),
+            RowChange::Put(_, bytes) => put_sealed(batch, &stem, bytes),
             RowChange::Delete(_) => 0,
         };
         for left_over in written..pieces_of(&stem)? {
             batch.remove(format::piece(&stem, left_over));
         }
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// The batch that makes an empty database a store.

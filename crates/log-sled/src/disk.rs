@@ -79,6 +79,14 @@ impl Disk {
         }
     }
 
+    /// All keys with a prefix from the first piece of `start` on.
+    pub(crate) fn keys(&self, start: Vec<u8>, prefix: &[u8]) -> Result<Vec<Vec<u8>>, LogError> {
+        guard(|| {
+            let range = self.db.range(start..format::after(prefix));
+            range.keys().map(|key| key.map(|key| key.to_vec())).collect()
+        })
+    }
+
     /// The last stem with a prefix that comes before all keys of `end`.
     pub(crate) fn last_stem_before(&self, end: &[u8], prefix: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
         let Some((key, _)) = guard(|| self.db.get_lt(end))? else { return Ok(None) };

@@ -14,6 +14,7 @@
 //! | `0x03 ‖ program(16) ‖ position u64 ‖ slot u16` | sealed: `radslag.log.v1.Value` |
 //! | `0x04 ‖ program(16) ‖ position u64` | sealed: `radslag.log.v1.Bundle` |
 //! | `0x05 ‖ program(16) ‖ kind u8 ‖ number u64` | sealed: a row |
+//! | `0x06 ‖ program(16)` | sealed: generation u64; a log that was rewound has this |
 //!
 //! **Pieces.** sled never gets a value over 4 096 bytes. The value under `stem ‖ piece u16` is `pieces u16 ‖ bytes`, with at most 4 094 bytes; pieces
 //! are numbered from 0 and each says how many there are. Nothing at all is one piece without bytes.
@@ -26,7 +27,8 @@
 //! # The high-water mark
 //! A slot is `"radslag/acknowledged/v1\n" ‖ generation u64 ‖ count u32 ‖ count × (program(16) ‖ position u64 ‖ root(32)) ‖ crc32 u32`, the checksum over all
 //! before it. The slot with the higher generation counts; the other one is written next, so that a torn write leaves one. A store that ends before a
-//! position that its mark names does not open.
+//! position that its mark names does not open. A rewind writes the generation of the mark that stands under `0x06` in its own batch, and a new mark
+//! right after it: a crash between the two leaves a mark of just that generation, which does not bind this log.
 
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
@@ -44,6 +46,7 @@ const RECORD: u8 = 2;
 const VALUE: u8 = 3;
 const BUNDLE: u8 = 4;
 const ROW: u8 = 5;
+const REWOUND: u8 = 6;
 
 const PROGRAM_END: usize = 17;
 const POSITION_END: usize = 25;
@@ -61,6 +64,21 @@ pub fn heads() -> Vec<u8> {
 /// The stem of a programme's head.
 pub fn head(program: ProgramId) -> Vec<u8> {
     of_program(HEAD, program)
+}
+
+/// The stem of the mark that a rewind took the force from.
+pub fn rewound(program: ProgramId) -> Vec<u8> {
+    of_program(REWOUND, program)
+}
+
+/// What the stems of a programme's values begin with.
+pub fn all_values(program: ProgramId) -> Vec<u8> {
+    of_program(VALUE, program)
+}
+
+/// What the stems of a programme's bundles begin with.
+pub fn bundles(program: ProgramId) -> Vec<u8> {
+    of_program(BUNDLE, program)
 }
 
 /// What the stems of all pages begin with.
@@ -179,6 +197,7 @@ mod tests {
         assert_eq!(hex(bundle(program, at)), format!("04{id}0000000000000102"));
         let key = RowKey { program, kind: RowKind::Quarantine, number: 7 };
         assert_eq!(hex(row(key)), format!("05{id}020000000000000007"));
+        assert_eq!(hex(rewound(program)), format!("06{id}"));
         assert_eq!(hex(piece(&head(program), 258)), format!("01{id}0102"));
     }
 

@@ -135,16 +135,34 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
+    /// Written by the thread, and by a rewind in its stead.
+    file: Arc<Mutex<Acknowledged>>,
     thread: Option<JoinHandle<Result<(), LogError>>>,
 }
 
 impl Keeper {
     /// Starts the thread.
     pub(crate) fn start(shared: Arc<Shared>, file: Acknowledged) -> Result<Self, LogError> {
-        let theirs = Arc::clone(&shared);
+        let file = Arc::new(Mutex::new(file));
+        let theirs = (Arc::clone(&shared), Arc::clone(&file));
         let builder = thread::Builder::new().name("acknowledged".to_owned());
-        let thread = builder.spawn(move || keep(&theirs, file))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let thread = builder.spawn(move || keep(&theirs.0, &theirs.1))?;
+        Ok(Self { shared, file, thread: Some(thread) })
+    }
+
+    /// Has a log rewound by `work`, which is given the generation of the mark that stands, and notes the new end at once: nobody else
+    /// writes a mark between the two.
+    pub(crate) fn rewind(
+        &self,
+        program: ProgramId,
+        work: impl FnOnce(u64) -> Result<Standing, LogError>,
+    ) -> Result<(), LogError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = work(file.generation()).and_then(|standing| {
+            self.shared.publish([(program, standing)].into());
+            file.write(&self.shared.marks())
+        });
+        noted.inspect_err(|error| self.shared.stop(error))
     }
 
     /// Has the last mark written and waits for it. The second call does nothing.
@@ -163,11 +181,12 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(shared: &Shared, mut file: Acknowledged) -> Result<(), LogError> {
+fn keep(shared: &Shared, file: &Mutex<Acknowledged>) -> Result<(), LogError> {
     let mut noted = 0;
     loop {
         let (commits, closing) = shared.wait(noted);
         if commits != noted {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             // The heads are read after the number: a mark may hold more than `noted` says, never less.
             file.write(&shared.marks()).inspect_err(|error| shared.stop(error))?;
             noted = commits;

@@ -66,14 +66,14 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
     let (mut acknowledged, marks) = Acknowledged::open(dir)?;
     let disk = Disk::open(dir, options.cache_bytes, options.skips_sync())?;
     if disk.is_empty()? {
-        compare(&BTreeMap::new(), marks.as_ref().unwrap_or(&Marks::new()))?;
+        compare(&BTreeMap::new(), marks.as_ref().unwrap_or(&Marks::new()), |_| Ok(false))?;
         disk.write(batch::first())?;
     }
     check_version(dir, &disk)?;
     let heads = load_heads(&disk)?;
     check_strays(&disk, &heads)?;
     match &marks {
-        Some(marks) => compare(&heads, marks)?,
+        Some(marks) => compare(&heads, marks, |program| was_rewound(&disk, program, acknowledged.generation()))?,
         None if heads.is_empty() => {}
         None => {
             tracing::warn!(dir = %dir.display(), "the high-water mark is missing; it begins anew at what is there")
@@ -134,11 +134,15 @@ fn check_strays(disk: &Disk, heads: &BTreeMap<ProgramId, Standing>) -> Result<()
 }
 
 /// More than was acknowledged is well: a commit was durable and the process gone before it was noted. Less is not.
-fn compare(heads: &BTreeMap<ProgramId, Standing>, marks: &Marks) -> Result<(), LogError> {
+fn compare(
+    heads: &BTreeMap<ProgramId, Standing>,
+    marks: &Marks,
+    excused: impl Fn(ProgramId) -> Result<bool, LogError>,
+) -> Result<(), LogError> {
     for (&program, &Mark { position: acknowledged, root }) in marks {
         let standing = heads.get(&program);
         let has = standing.map_or(Position::ZERO, |standing| Position::new(standing.head.position));
-        if has < acknowledged {
+        if has < acknowledged && !(has > Position::ZERO && excused(program)?) {
             return Err(LogError::Behind { program, has, acknowledged });
         }
         if has == acknowledged && standing.is_some_and(|standing| standing.root != root) {
@@ -146,6 +150,12 @@ fn compare(heads: &BTreeMap<ProgramId, Standing>, marks: &Marks) -> Result<(), L
         }
     }
     Ok(())
+}
+
+/// Whether a log was rewound under just this mark, and the process gone before it wrote the next one.
+fn was_rewound(disk: &Disk, program: ProgramId, generation: u64) -> Result<bool, LogError> {
+    let rewound = disk.get_sealed(&format::rewound(program))?;
+    Ok(rewound.is_some_and(|bytes| bytes == generation.to_be_bytes()))
 }
 
 /// What is found is shown from now on, so it counts as acknowledged.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, ReadLimit, RowKind, check};
+use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKind, check};
 use radslag_proto::log::v1;
 
 use crate::disk::{Blob, Disk};
@@ -56,6 +56,20 @@ impl SledLog {
         self.disk.write(batch)
     }
 
+    /// What lies after a position, and the page that it stands on.
+    fn tail(&self, program: ProgramId, last: Position) -> Result<batch::Tail, LogError> {
+        let next = last.next();
+        let mut keys = self.disk.keys(format::page(program, next), &format::records(program))?;
+        keys.extend(self.disk.keys(format::values(program, next), &format::all_values(program))?);
+        keys.extend(self.disk.keys(format::bundle(program, next), &format::bundles(program))?);
+        let first = self.page_of(program, last)?;
+        let missing = || LogError::damaged_at(program, first, "the page is missing");
+        let bytes = self.disk.get(&format::page(program, first))?.ok_or_else(missing)?;
+        let mut records = page::unpack(program, first, &bytes)?;
+        records.retain(|record| record.position <= last.get());
+        Ok(batch::Tail { keys, page: (first, records) })
+    }
+
     /// The first position of the page that holds `at`.
     fn page_of(&self, program: ProgramId, at: Position) -> Result<Position, LogError> {
         let end = format::after(&format::page(program, at));
@@ -93,6 +107,22 @@ impl EventLog for SledLog {
         let standing = |head: v1::Head| Standing { root: root(&head), head };
         self.shared.publish(heads.into_iter().map(|(program, head)| (program, standing(head))).collect());
         Ok(())
+    }
+
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+        let _turn = self.turn();
+        self.shared.check_stopped()?;
+        let (program, last) = (rewind.program, Position::new(rewind.head.position));
+        let record = self.read(program, last, ReadLimit { records: 1, bytes: 0 })?;
+        check::rewind(&rewind, self.shared.head(program).as_ref(), record.first())?;
+        let tail = self.tail(program, last)?;
+        let root = check::frontier_root(&rewind.head).expect("the rewind was checked: its frontier has a root");
+        self.keeper.rewind(program, |generation| {
+            let batch =
+                batch::rewind(&rewind, tail, generation, |stem| self.disk.pieces_of(stem))?;
+            self.disk.write(batch)?;
+            Ok(Standing { root, head: rewind.head })
+        })
     }
 
     fn read(

@@ -9,7 +9,7 @@ use radslag_core::digest::{Digest, Hasher};
 use radslag_core::id::{Position, ProgramId};
 use radslag_proto::log::v1;
 
-use crate::contract::{Append, Commit, MAX_COMMIT_BYTES};
+use crate::contract::{Append, Commit, MAX_COMMIT_BYTES, Rewind};
 use crate::error::LogError;
 
 /// Checks a whole commit against the heads that stand, and gives the heads that will stand after it, one for each programme that
@@ -32,6 +32,28 @@ pub fn commit(
         heads.insert(append.program, append.head.clone());
     }
     Ok(heads)
+}
+
+/// Checks a rewind against the head that stands and the record that is to be the last one.
+pub fn rewind(
+    rewind: &Rewind,
+    standing: Option<&v1::Head>,
+    last: Option<&v1::Record>,
+) -> Result<(), LogError> {
+    let bytes = rewind.bytes();
+    if bytes > MAX_COMMIT_BYTES {
+        return Err(LogError::TooLarge { bytes, limit: MAX_COMMIT_BYTES });
+    }
+    let program = rewind.program;
+    let malformed = |what: &str| LogError::Malformed { program, what: what.to_owned() };
+    let standing = standing.map_or(0, |head| head.position);
+    if rewind.head.position >= standing {
+        let (expected, got) = (Position::new(standing), Position::new(rewind.head.position));
+        return Err(LogError::OutOfOrder { program, expected, got });
+    }
+    let last = last.ok_or_else(|| malformed("the record at the new head is missing"))?;
+    head_after(&rewind.head, last).map_err(malformed)?;
+    frontier_root(&rewind.head).map(|_| ()).ok_or_else(|| malformed("the frontier has no root"))
 }
 
 fn check_append(append: &Append, standing: u64) -> Result<(), LogError> {

@@ -56,11 +56,14 @@ pub enum RowKind {
     Snapshot = 4,
     /// A chunk of an index that is written behind the log.
     Index = 5,
+    /// A record that this replica held and that a restored log lacks.
+    Lost = 6,
 }
 
 impl RowKind {
     /// All of them, ascending by number.
-    pub const ALL: [Self; 5] = [Self::Outbox, Self::Quarantine, Self::Setting, Self::Snapshot, Self::Index];
+    pub const ALL: [Self; 6] =
+        [Self::Outbox, Self::Quarantine, Self::Setting, Self::Snapshot, Self::Index, Self::Lost];
 
     /// The number on disk.
     pub const fn number(self) -> u8 {
@@ -70,6 +73,7 @@ impl RowKind {
             Self::Setting => 3,
             Self::Snapshot => 4,
             Self::Index => 5,
+            Self::Lost => 6,
         }
     }
 }
@@ -142,6 +146,25 @@ fn row_bytes(change: &RowChange) -> usize {
     }
 }
 
+/// Takes back the end of one log: what a replica does that had followed a server whose log was since restored to an earlier end.
+/// What it takes back is kept in rows of the same commit, or it would be lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rewind {
+    /// Whose log.
+    pub program: ProgramId,
+    /// The end of the log from now on: position and time of a record that is there and the last of its bundle, and the Merkle frontier.
+    pub head: v1::Head,
+    /// Row changes in order; the last one of a row counts.
+    pub rows: Vec<RowChange>,
+}
+
+impl Rewind {
+    /// The size that [`MAX_COMMIT_BYTES`] bounds.
+    pub fn bytes(&self) -> usize {
+        self.head.encoded_len() + self.rows.iter().map(row_bytes).sum::<usize>()
+    }
+}
+
 /// How much one read may return. The first record comes whatever the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimit {
@@ -162,7 +185,8 @@ impl ReadLimit {
 ///
 /// # What holds for every call
 /// - **Nothing unacknowledged shows in a log.** Records, bundles, values and heads become visible when the commit that brought them is
-///   durable, all of it at once. A reader may see a later head than the one it asked for before, never an earlier one.
+///   durable, all of it at once. A reader may see a later head than the one it asked for before; an earlier one only after
+///   [`EventLog::rewind`].
 /// - **Nothing is half there.** After a crash a commit stands whole or not at all; one that was answered `Ok` stands.
 /// - Calls come from any thread; commits happen one at a time, in the order in which they are let in.
 /// - A programme that the store has never heard of has no head, no records and no rows; that is not an error.
@@ -191,6 +215,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// stops writing for good, every later commit is answered [`LogError::Stopped`], and what was acknowledged stays readable. Trying
     /// again is not offered: after a failed fsync a later success proves nothing. Opening the store anew shows what there is.
     fn commit(&self, commit: Commit) -> Result<(), LogError>;
+
+    /// Makes durable that a log ends earlier than it did: records, values and bundles after `rewind.head` are gone, and the rows are
+    /// changed, all of it or none. A server never does this. [`LogError::OutOfOrder`] where the log does not reach beyond that head;
+    /// the other answers are those of [`EventLog::commit`].
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError>;
 
     /// Records from `from` on, in order and without a gap, as many as `limit` admits but at least one if there is any. Position zero
     /// reads as the first; past the head there is nothing.

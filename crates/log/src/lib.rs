@@ -13,7 +13,7 @@ mod memory;
 pub mod conformance;
 
 pub use contract::{
-    Append, Commit, EventLog, MAX_COMMIT_BYTES, ReadLimit, RowChange, RowKey, RowKind, StoredRecord,
+    Append, Commit, EventLog, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange, RowKey, RowKind, StoredRecord,
 };
 pub use error::LogError;
 pub use memory::MemoryLog;

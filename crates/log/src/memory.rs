@@ -10,7 +10,7 @@ use radslag_core::value::Slot;
 use radslag_proto::log::v1;
 
 use crate::check;
-use crate::contract::{Append, Commit, EventLog, ReadLimit, RowChange, RowKey, RowKind};
+use crate::contract::{Append, Commit, EventLog, ReadLimit, Rewind, RowChange, RowKey, RowKind};
 use crate::error::LogError;
 
 /// Logs in memory. "Durable" means: for as long as this value lives.
@@ -51,7 +51,26 @@ impl MemoryLog {
     }
 }
 
+impl State {
+    fn change(&mut self, rows: Vec<RowChange>) {
+        for change in rows {
+            match change {
+                RowChange::Put(key, bytes) => self.rows.insert(key, bytes),
+                RowChange::Delete(key) => self.rows.remove(&key),
+            };
+        }
+    }
+}
+
 impl Program {
+    fn rewind(&mut self, head: v1::Head) {
+        let after = head.position + 1;
+        self.records.split_off(&after);
+        self.values.split_off(&(after, 0));
+        self.bundles.split_off(&after);
+        self.head = head;
+    }
+
     fn append(&mut self, append: Append) {
         for stored in append.records {
             let position = stored.record.position;
@@ -78,12 +97,19 @@ impl EventLog for MemoryLog {
         for append in commit.appends {
             state.programs.entry(append.program).or_default().append(append);
         }
-        for change in commit.rows {
-            match change {
-                RowChange::Put(key, bytes) => state.rows.insert(key, bytes),
-                RowChange::Delete(key) => state.rows.remove(&key),
-            };
+        state.change(commit.rows);
+        Ok(())
+    }
+
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+        let mut state = self.state();
+        let log = state.programs.get(&rewind.program);
+        let last = log.and_then(|log| log.records.get(&rewind.head.position));
+        check::rewind(&rewind, log.map(|log| &log.head), last)?;
+        if let Some(log) = state.programs.get_mut(&rewind.program) {
+            log.rewind(rewind.head);
         }
+        state.change(rewind.rows);
         Ok(())
     }
 

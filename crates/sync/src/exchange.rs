@@ -54,7 +54,7 @@ use std::ops::Range;
 
 use radslag_core::digest::Digest;
 use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, GroupId, Position};
-use radslag_core::verdict::{Refusal, Verdict};
+use radslag_core::verdict::{Receipt, Refusal, RejectionReceipt, Verdict};
 
 use crate::outbox::{PUSH_BYTES, PUSH_EVENTS, RowSize, next_push};
 
@@ -97,6 +97,15 @@ pub struct Seen {
     pub accepted: bool,
 }
 
+/// What a restored log lacks of one bundle that the replica holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The caller's name for it.
+    pub id: u64,
+    /// Its accepted members that have not been seen again, in order.
+    pub rows: Vec<Row>,
+}
+
 /// How far an exchange goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -120,6 +129,11 @@ pub enum Ask {
     Push {
         /// Counted from the first row that is still there.
         rows: Range<usize>,
+    },
+    /// Answers for what a restored log lacks: one bundle, as it was first signed.
+    Return {
+        /// Which, by [`Lost::id`].
+        bundle: u64,
     },
 }
 
@@ -156,6 +170,8 @@ pub struct Effects {
     pub settled: Vec<Settled>,
     /// The server refused this row for good: it and all after it go to quarantine.
     pub refused: Option<(EventId, Refusal)>,
+    /// The server takes these lost records no more: they go to quarantine, with the reason.
+    pub declined: Option<(Vec<EventId>, Refusal)>,
     /// Another machine uses this device's id: it wrote this event.
     pub forked: Option<EventId>,
     /// The server takes nothing now; try again in so many milliseconds.
@@ -233,6 +249,8 @@ pub struct Exchange {
     // The positions that the answers named, for the first rows.
     answered: Vec<Position>,
     stage: Stage,
+    // What is handed in before the outbox: whether each was answered, and where its first answer says that it stands.
+    lost: Vec<(Lost, Option<Position>)>,
     // Whether the stream has still to show the record held.
     fresh: bool,
     // Nothing more is handed in.
@@ -255,10 +273,18 @@ impl Exchange {
             held,
             rows,
             answered: Vec::new(),
+            lost: Vec::new(),
             stage: Stage::Behind,
             fresh: true,
             stopped: false,
         }
+    }
+
+    /// The same, with what a restored log lacks: it is handed in before the outbox, in this order.
+    #[must_use]
+    pub fn returning(mut self, lost: Vec<Lost>) -> Self {
+        self.lost = lost.into_iter().filter(|lost| !lost.rows.is_empty()).map(|lost| (lost, None)).collect();
+        self
     }
 
     /// The same, in the middle of a stream: the record held has been shown already.
@@ -292,6 +318,9 @@ impl Exchange {
                 Some(Ask::Follow { after: Cursor { position: before, ..self.cursor } })
             }
             Stage::Level => {
+                if let Some((lost, _)) = self.lost.iter().find(|(_, answered)| answered.is_none()) {
+                    return Some(Ask::Return { bundle: lost.id });
+                }
                 let from = self.answered.len();
                 let sizes: Vec<RowSize> = self.rows[from..]
                     .iter()
@@ -347,6 +376,9 @@ impl Exchange {
 
     /// An own event takes its row out of the outbox; one by this device that is no row was written by another machine.
     fn meet(&mut self, seen: &Seen, effects: &mut Effects) {
+        if self.meet_lost(seen) {
+            return;
+        }
         if seen.device != self.device {
             return;
         }
@@ -361,6 +393,18 @@ impl Exchange {
         }
         let (event, position, accepted) = (seen.event, seen.position, seen.accepted);
         effects.settled.push(Settled { event, position, accepted });
+    }
+
+    /// A lost record that stands in the log again, accepted or not, is lost no more, whoever handed it in.
+    fn meet_lost(&mut self, seen: &Seen) -> bool {
+        let mut met = false;
+        for (lost, _) in &mut self.lost {
+            let before = lost.rows.len();
+            lost.rows.retain(|row| (row.event, row.body) != (seen.event, seen.body));
+            met |= lost.rows.len() < before;
+        }
+        self.lost.retain(|(lost, _)| !lost.rows.is_empty());
+        met
     }
 
     fn caught_up(&mut self, head: Cursor) -> Result<Effects, Alarm> {
@@ -380,15 +424,24 @@ impl Exchange {
                 Alarm::Unseen { event: row.event, position: *position }
             });
         }
+        let unseen = self.lost.iter().find_map(|(lost, at)| at.and_then(|at| Some((lost.rows.first()?, at))));
+        if let Some((row, position)) = unseen {
+            return Err(Alarm::Unseen { event: row.event, position });
+        }
         self.cursor = head;
-        let over = self.goal == Goal::Pull || self.stopped || self.rows.is_empty();
+        let nothing = self.rows.is_empty() && self.lost.is_empty();
+        let over = self.goal == Goal::Pull || self.stopped || nothing;
         self.stage = if over { Stage::Done } else { Stage::Level };
         Ok(Effects::default())
     }
 
     fn answers(&mut self, verdicts: &[Verdict]) -> Result<Effects, Alarm> {
         let mut effects = Effects::default();
-        let Some(Ask::Push { rows }) = self.generate() else { return Ok(effects) };
+        let rows = match self.generate() {
+            Some(Ask::Push { rows }) => rows,
+            Some(Ask::Return { .. }) => return self.answers_for_lost(verdicts),
+            Some(Ask::Follow { .. }) | None => return Ok(effects),
+        };
         let wrong = Alarm::WrongAnswers { answers: verdicts.len(), rows: rows.len() };
         let stopped = verdicts.last().is_some_and(Verdict::stops_the_push);
         if verdicts.len() > rows.len() || (verdicts.len() < rows.len() && !stopped) {
@@ -417,13 +470,80 @@ impl Exchange {
         }
         let waits = effects.forked.is_some() || effects.later.is_some();
         if waits || self.answered.len() == self.rows.len() {
-            // What was answered is looked for in the log, unless that is left to the next pull.
-            let look = self.goal == Goal::Both && !self.answered.is_empty();
-            self.stage = if look { Stage::Behind } else { Stage::Done };
-            self.fresh = true;
-            self.stopped |= waits;
+            self.look(waits);
         }
         Ok(effects)
+    }
+
+    /// What was answered is looked for in the log, unless that is left to the next pull.
+    fn look(&mut self, waits: bool) {
+        let answered = !self.answered.is_empty() || self.lost.iter().any(|(_, answered)| answered.is_some());
+        let look = self.goal == Goal::Both && answered;
+        self.stage = if look { Stage::Behind } else { Stage::Done };
+        self.fresh = true;
+        self.stopped |= waits;
+    }
+
+    fn answers_for_lost(&mut self, verdicts: &[Verdict]) -> Result<Effects, Alarm> {
+        let mut effects = Effects::default();
+        let held = self.cursor.position;
+        let Some((lost, answered)) = self.lost.iter_mut().find(|(_, answered)| answered.is_none()) else {
+            return Ok(effects);
+        };
+        let stopped = verdicts.last().is_some_and(Verdict::stops_the_push);
+        let (answers, rows) = (verdicts.len(), lost.rows.len());
+        if answers > rows || (answers < rows && !stopped) {
+            return Err(Alarm::WrongAnswers { answers, rows });
+        }
+        let mut stands = 0;
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Accepted(Receipt { position, .. })
+                | Verdict::DuplicateAccepted(Receipt { position, .. })
+                | Verdict::Rejected(RejectionReceipt { position, .. })
+                | Verdict::DuplicateRejected(RejectionReceipt { position, .. }) => {
+                    answered.get_or_insert(*position);
+                    stands += 1;
+                }
+                Verdict::Refused(refusal) if refusal.name() == "BASE_AHEAD" => {
+                    return Err(Alarm::Behind { held, refusal: refusal.to_string() });
+                }
+                Verdict::RetryLater { after_ms } => {
+                    // The rest of it is for the next exchange.
+                    lost.rows.truncate(stands);
+                    effects.later = Some(*after_ms);
+                }
+                Verdict::Refused(_) | Verdict::DeviceForked { .. } | Verdict::Gap { .. } => {
+                    let left = lost.rows.split_off(stands).iter().map(|row| row.event).collect();
+                    effects.declined = Some((left, why(verdict)));
+                }
+            }
+        }
+        self.lost.retain(|(lost, _)| !lost.rows.is_empty());
+        let all = self.lost.iter().all(|(_, answered)| answered.is_some());
+        if effects.later.is_some() || (all && self.rows.is_empty()) {
+            self.look(effects.later.is_some());
+        }
+        Ok(effects)
+    }
+}
+
+/// Why a lost record is not taken again.
+fn why(verdict: &Verdict) -> Refusal {
+    let other = |reason: &str, detail: String| Refusal::Other { reason: reason.to_owned(), detail };
+    match verdict {
+        Verdict::Refused(refusal) => refusal.clone(),
+        Verdict::DeviceForked { landed } => {
+            other("DEVICE_FORKED", format!("event {landed} of its device has taken its number"))
+        }
+        Verdict::Gap { expected } => {
+            other("GAP", format!("number {expected} of its device is missing before it"))
+        }
+        Verdict::Accepted(_)
+        | Verdict::DuplicateAccepted(_)
+        | Verdict::DuplicateRejected(_)
+        | Verdict::Rejected(_)
+        | Verdict::RetryLater { .. } => other("INTERNAL", String::new()),
     }
 }
 

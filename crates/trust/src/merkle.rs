@@ -3,6 +3,8 @@
 //! Functions over all leaves follow the recursive definition; [`Frontier`] keeps only the right edge and gives the
 //! same roots in logarithmic space. Leaves come in as hashes.
 
+use std::collections::BTreeMap;
+
 use radslag_core::digest::{Digest, Hasher};
 
 /// The hash of a leaf's data.
@@ -185,6 +187,84 @@ impl Frontier {
     }
 }
 
+/// A tree that goes on after a frontier: paths of its later leaves need nothing of what is before but the frontier.
+#[derive(Clone, Debug)]
+pub struct Continuation {
+    before: Frontier,
+    leaves: Vec<Digest>,
+    // Each inner node is made once, however many paths pass it.
+    nodes: BTreeMap<(u64, u64), Digest>,
+}
+
+impl Continuation {
+    /// The tree of what `before` stands for, before its first leaf of its own.
+    pub const fn after(before: Frontier) -> Self {
+        Self { before, leaves: Vec::new(), nodes: BTreeMap::new() }
+    }
+
+    /// Adds the hash of the next leaf.
+    pub fn append(&mut self, leaf: Digest) {
+        self.leaves.push(leaf);
+    }
+
+    /// How many leaves there are, with those before.
+    pub fn size(&self) -> u64 {
+        self.before.size + self.leaves.len() as u64
+    }
+
+    /// The neighbours that lead from the leaf at `index` (from 0) to the root of the first `size` leaves, lowest first. None
+    /// where the leaf lies before the continuation, or the tree is not that large.
+    pub fn path(&mut self, index: u64, size: u64) -> Option<Vec<Digest>> {
+        if index < self.before.size || index >= size || size > self.size() {
+            return None;
+        }
+        let (mut start, mut length) = (0, size);
+        let mut path = Vec::new();
+        while length > 1 {
+            let left = 1 << (length - 1).ilog2();
+            if index < start + left {
+                path.push(self.node(start + left, length - left)?);
+                length = left;
+            } else {
+                path.push(self.node(start, left)?);
+                start += left;
+                length -= left;
+            }
+        }
+        path.reverse();
+        Some(path)
+    }
+
+    /// The root over the leaves from `start` on. What lies before the continuation is asked for in complete subtrees only.
+    fn node(&mut self, start: u64, length: u64) -> Option<Digest> {
+        if start + length <= self.before.size {
+            return self.before_at(start, length);
+        }
+        if length == 1 {
+            return self.leaves.get(usize::try_from(start - self.before.size).ok()?).copied();
+        }
+        if let Some(known) = self.nodes.get(&(start, length)) {
+            return Some(*known);
+        }
+        let left = 1 << (length - 1).ilog2();
+        let node = node_hash(self.node(start, left)?, self.node(start + left, length - left)?);
+        self.nodes.insert((start, length), node);
+        Some(node)
+    }
+
+    fn before_at(&self, start: u64, length: u64) -> Option<Digest> {
+        let mut at = 0;
+        for hash in &self.before.hashes {
+            let subtree = 1_u64 << (self.before.size - at).ilog2();
+            if (at, subtree) == (start, length) {
+                return Some(*hash);
+            }
+            at += subtree;
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -193,6 +273,24 @@ mod tests {
 
     fn leaves(count: u64) -> Vec<Digest> {
         (0..count).map(|n| leaf_hash(&n.to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn a_continuation_gives_the_paths_that_the_whole_tree_gives() {
+        let all = leaves(40);
+        for cut in 0..all.len() {
+            let mut before = Frontier::new();
+            all[..cut].iter().for_each(|leaf| before.append(*leaf));
+            let mut after = Continuation::after(before);
+            all[cut..].iter().for_each(|leaf| after.append(*leaf));
+            for size in cut..=all.len() {
+                for index in 0..=size {
+                    let known = (index >= cut).then(|| inclusion_path(&all[..size], index)).flatten();
+                    assert_eq!(after.path(index as u64, size as u64), known, "{index} of {size}, cut {cut}");
+                }
+            }
+            assert_eq!(after.path(cut as u64, all.len() as u64 + 1), None);
+        }
     }
 
     #[test]

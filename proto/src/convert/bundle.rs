@@ -2,6 +2,8 @@
 
 use radslag_core::digest::Digest;
 use radslag_core::id::{DeviceId, EpochId, Position, ProgramId};
+use radslag_core::record::First;
+use radslag_core::time::Instant;
 use radslag_core::value::Value;
 
 use super::id::{Id, digest, fixed, id, parse_id};
@@ -22,6 +24,10 @@ pub struct PushedBundle {
     pub signature: [u8; 64],
     /// In the device's order; at least one. The upper limits are the judge's.
     pub events: Vec<PushedEvent>,
+    /// Index and body hash of members that are not handed in, ascending by index.
+    pub absent: Vec<(u32, Digest)>,
+    /// Checkpoints that prove where events stood before a restore.
+    pub checkpoints: Vec<String>,
 }
 
 /// An event of a bundle, its body not yet read.
@@ -31,7 +37,27 @@ pub struct PushedEvent {
     pub body_bytes: Vec<u8>,
     /// The values beside it, or what is wrong with them (a path such as `values[0].salt`).
     pub values: Result<Vec<Value>, ConvertError>,
+    /// Where it stood before a restore.
+    pub stood: Option<PushedStood>,
 }
+
+/// Where a record stood before a restore, with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedStood {
+    /// The place.
+    pub first: First,
+    /// When the log had taken it.
+    pub recorded_at: Instant,
+    /// SHA-256 of the facts that it stood with.
+    pub facts_hash: Digest,
+    /// From its leaf to the checkpoint's root, lowest first.
+    pub path: Vec<Digest>,
+}
+
+/// The most checkpoints beside a bundle.
+const CHECKPOINTS: usize = 16;
+/// No tree is higher.
+const PATH: usize = 64;
 
 /// Reads the bundle of a request. An error is about the call as a whole; its path starts with `bundle`.
 pub fn decode_bundle(bundle: Option<api::Bundle>) -> Result<PushedBundle, ConvertError> {
@@ -40,16 +66,47 @@ pub fn decode_bundle(bundle: Option<api::Bundle>) -> Result<PushedBundle, Conver
     let device = parse_id("device_id", &bundle.device_id).at("bundle")?;
     let signature = fixed(&bundle.signature).at("bundle.signature")?;
     ensure(!bundle.events.is_empty(), "is empty").at("bundle.events")?;
-    let read = |event: api::SignedEvent| PushedEvent {
-        values: decode_values(&event.values).at("values"),
-        body_bytes: event.body,
-    };
-    Ok(PushedBundle { program, device, signature, events: bundle.events.into_iter().map(read).collect() })
+    let absent = decode_absent(&bundle.absent).at("bundle")?;
+    ensure(bundle.checkpoints.len() <= CHECKPOINTS, "has more than 16 entries").at("bundle.checkpoints")?;
+    let mut events = Vec::with_capacity(bundle.events.len());
+    for (index, event) in bundle.events.into_iter().enumerate() {
+        let stood = event.stood.as_ref().map(decode_stood).transpose();
+        events.push(PushedEvent {
+            stood: stood.at("stood").at_index(index).at("bundle.events")?,
+            values: decode_values(&event.values).at("values"),
+            body_bytes: event.body,
+        });
+    }
+    Ok(PushedBundle { program, device, signature, events, absent, checkpoints: bundle.checkpoints })
+}
+
+fn decode_stood(stood: &api::Stood) -> Result<PushedStood, ConvertError> {
+    let epoch = parse_id("epoch_id", &stood.epoch_id)?;
+    ensure(stood.position >= 1, "is 0, a log counts from 1").at("position")?;
+    ensure(stood.path.len() <= PATH, "has more than 64 entries").at("path")?;
+    let path = stood.path.iter().enumerate();
+    Ok(PushedStood {
+        first: First { epoch, position: Position::new(stood.position) },
+        recorded_at: Instant::from_micros(stood.recorded_at),
+        facts_hash: digest(&stood.facts_hash).at("facts_hash")?,
+        path: path.map(|(at, hash)| digest(hash).at_index(at).at("path")).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The message for where an event stood.
+pub fn encode_stood(stood: &PushedStood) -> api::Stood {
+    api::Stood {
+        epoch_id: stood.first.epoch.to_string(),
+        position: stood.first.position.get(),
+        recorded_at: stood.recorded_at.micros(),
+        facts_hash: stood.facts_hash.bytes().to_vec(),
+        path: stood.path.iter().map(|hash| hash.bytes().to_vec()).collect(),
+    }
 }
 
 /// The message for an event: its body as signed and the values beside it.
 pub fn encode_event(body: Vec<u8>, values: &[Value]) -> api::SignedEvent {
-    api::SignedEvent { body, values: encode_values(values) }
+    api::SignedEvent { body, values: encode_values(values), stood: None }
 }
 
 /// The message for a signed bundle.
@@ -64,6 +121,8 @@ pub fn encode_bundle(
         device_id: device.to_string(),
         events,
         signature: signature.to_vec(),
+        absent: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -85,13 +144,10 @@ pub struct LandedBundle {
 /// Reads a bundle of a log: at least one member landed, absent ones ascend and lie within the size.
 pub fn decode_landed_bundle(bundle: &log::Bundle) -> Result<LandedBundle, ConvertError> {
     ensure(bundle.position >= 1, "is 0, a log counts from 1").at("position")?;
-    let mut absent: Vec<(u32, Digest)> = Vec::with_capacity(bundle.absent.len());
-    for (at, member) in bundle.absent.iter().enumerate() {
-        let ascends = absent.last().is_none_or(|(last, _)| *last < member.index);
-        let fits = ascends && member.index < bundle.size;
-        ensure(fits, "does not ascend below the size").at("index").at_index(at).at("absent")?;
-        absent.push((member.index, digest(&member.body_hash).at("body_hash").at_index(at).at("absent")?));
-    }
+    let absent = decode_absent(&bundle.absent)?;
+    let beyond = absent.iter().position(|(index, _)| *index >= bundle.size);
+    let beyond = beyond.map_or(Ok(()), |at| ensure(false, "is not below the size").at("index").at_index(at));
+    beyond.at("absent")?;
     let landed = usize::try_from(bundle.size).is_ok_and(|size| absent.len() < size);
     ensure(landed, "leaves no member that landed").at("size")?;
     Ok(LandedBundle {
@@ -103,18 +159,33 @@ pub fn decode_landed_bundle(bundle: &log::Bundle) -> Result<LandedBundle, Conver
     })
 }
 
-/// The message for a bundle of a log.
-pub fn encode_landed_bundle(bundle: &LandedBundle) -> log::Bundle {
-    let absent = |(index, body_hash): &(u32, Digest)| log::AbsentMember {
+fn decode_absent(members: &[log::AbsentMember]) -> Result<Vec<(u32, Digest)>, ConvertError> {
+    let mut absent: Vec<(u32, Digest)> = Vec::with_capacity(members.len());
+    for (at, member) in members.iter().enumerate() {
+        let ascends = absent.last().is_none_or(|(last, _)| *last < member.index);
+        ensure(ascends, "does not ascend").at("index").at_index(at).at("absent")?;
+        absent.push((member.index, digest(&member.body_hash).at("body_hash").at_index(at).at("absent")?));
+    }
+    Ok(absent)
+}
+
+/// The message for members that are absent.
+pub fn encode_absent(absent: &[(u32, Digest)]) -> Vec<log::AbsentMember> {
+    let member = |(index, body_hash): &(u32, Digest)| log::AbsentMember {
         index: *index,
         body_hash: body_hash.bytes().to_vec(),
     };
+    absent.iter().map(member).collect()
+}
+
+/// The message for a bundle of a log.
+pub fn encode_landed_bundle(bundle: &LandedBundle) -> log::Bundle {
     log::Bundle {
         position: bundle.position.get(),
         device_id: bundle.device.to_vec(),
         size: bundle.size,
         signature: bundle.signature.to_vec(),
-        absent: bundle.absent.iter().map(absent).collect(),
+        absent: encode_absent(&bundle.absent),
     }
 }
 

@@ -140,6 +140,8 @@ reasons! {
     BaseAhead "BASE_AHEAD" State,
     /// The event claims to have seen an own event but not the records before it.
     ViewNotClosed "VIEW_NOT_CLOSED" Invalid,
+    /// What is to prove where the event stood before a restore does not.
+    ProofUnfit "PROOF_UNFIT" Invalid,
     /// The members of a group do not stand side by side in one bundle.
     GroupIncomplete "GROUP_INCOMPLETE" Invalid,
     /// A limit of the format is exceeded.

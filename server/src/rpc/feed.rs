@@ -74,9 +74,10 @@ fn channel() -> (Sender, Frames) {
 }
 
 /// A stream that only says that the caller must start again.
-pub(super) fn must_refetch(reason: Reason) -> Frames {
+pub(super) fn must_refetch(reason: Reason, common: Option<LogCursor>) -> Frames {
     let (sender, frames) = channel();
-    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned() });
+    let common = common.as_ref().map(encode_cursor);
+    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned(), common });
     sender.frames.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
     frames
 }

@@ -63,8 +63,8 @@ impl SyncService for Api {
         let engine = self.host.engine().map_err(Failure::from)?;
         let programme = programme(&engine, program)?;
         let misplaced = after.and_then(|after| misplaced(&programme.published().state, after));
-        if let Some(reason) = misplaced {
-            return Ok(Response::new(feed::must_refetch(reason)));
+        if let Some((reason, common)) = misplaced {
+            return Ok(Response::new(feed::must_refetch(reason, common)));
         }
         let start = after.map_or(Position::ZERO, |after| after.position);
         let follow = feed::Follow { engine, programme, start, until_caught_up: request.until_caught_up };
@@ -149,13 +149,13 @@ fn compare(programme: &Programme, head: Position, verified: u64) {
     }
 }
 
-/// Why a stream cannot go on after a cursor, if it cannot.
-fn misplaced(state: &State, after: LogCursor) -> Option<Reason> {
-    let known = after.epoch.is_zero() || state.epochs().iter().any(|epoch| epoch.id == after.epoch);
+/// Why a stream cannot go on after a cursor, if it cannot; and the last place that both logs have, where that can be said.
+fn misplaced(state: &State, after: LogCursor) -> Option<(Reason, Option<LogCursor>)> {
     let base = Base { epoch: after.epoch, position: after.position, seq: DeviceSeq::ZERO };
+    let Some(vouched) = state.vouched(&base) else { return Some((Reason::ForeignEpoch, None)) };
     // Past the cut of a later epoch, what the caller holds is not what stands here.
-    if !known || state.clamp(&base) < after.position {
-        return Some(Reason::ForeignEpoch);
+    if vouched < after.position {
+        return Some((Reason::ForeignEpoch, Some(LogCursor { epoch: after.epoch, position: vouched })));
     }
-    (after.position > state.head()).then_some(Reason::PositionAhead)
+    (after.position > state.head()).then_some((Reason::PositionAhead, None))
 }

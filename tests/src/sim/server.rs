@@ -99,7 +99,7 @@ impl Server {
             bundle.events.iter().map(|e| decode_body(&e.body_bytes).ok().map(|body| body.event_id)).collect();
         let programme = self.programme();
         let enrolled = programme.as_ref().and_then(|p| p.published().key_of(bundle.device));
-        match check_bundle(bundle, enrolled) {
+        match check_bundle(bundle, enrolled, &self.engine.log_key()) {
             // Nothing in it is authentic.
             Err(refusal) => {
                 let answers = encode(&events, &[Verdict::Refused(refusal)]);

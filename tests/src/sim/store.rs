@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKind};
+use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKind};
 use radslag_proto::log::v1;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,21 @@ impl Disk {
     }
 }
 
+impl Disk {
+    fn write(&self, work: impl FnOnce(&MemoryLog) -> Result<(), LogError>) -> Result<(), LogError> {
+        let crash = self.next.lock().expect("nothing panics while it holds this").take();
+        let down = || LogError::Stopped { reason: "the machine went down".to_owned() };
+        match crash {
+            None => work(&self.log),
+            Some(Crash::Now | Crash::BeforeFlush) => Err(down()),
+            Some(Crash::AfterFlush) => {
+                work(&self.log)?;
+                Err(down())
+            }
+        }
+    }
+}
+
 impl EventLog for Disk {
     fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
         self.log.programs()
@@ -58,16 +73,11 @@ impl EventLog for Disk {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), LogError> {
-        let crash = self.next.lock().expect("nothing panics while it holds this").take();
-        let down = || LogError::Stopped { reason: "the machine went down".to_owned() };
-        match crash {
-            None => self.log.commit(commit),
-            Some(Crash::Now | Crash::BeforeFlush) => Err(down()),
-            Some(Crash::AfterFlush) => {
-                self.log.commit(commit)?;
-                Err(down())
-            }
-        }
+        self.write(|log| log.commit(commit))
+    }
+
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+        self.write(|log| log.rewind(rewind))
     }
 
     fn read(

@@ -88,12 +88,15 @@ impl Office {
         let event = |event: crate::author::Authored| PushedEvent {
             body_bytes: event.bytes,
             values: Ok(event.values),
+            stood: None,
         };
         PushedBundle {
             program: self.settings.program,
             device: self.settings.device,
             signature: *signature.bytes(),
             events: authored.into_iter().map(event).collect(),
+            absent: Vec::new(),
+            checkpoints: Vec::new(),
         }
     }
 

@@ -174,12 +174,15 @@ impl Desk {
         let event = |event: &Written| PushedEvent {
             body_bytes: event.bytes.clone(),
             values: Ok(event.values.clone()),
+            stood: None,
         };
         PushedBundle {
             program: program(),
             device: self.id,
             signature: *signature.bytes(),
             events: events.iter().map(event).collect(),
+            absent: Vec::new(),
+            checkpoints: Vec::new(),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Server {
 
     pub(crate) fn push(&mut self, bundle: PushedBundle) -> Vec<Verdict> {
         let enrolled = self.published.key_of(bundle.device);
-        let checked = match check_bundle(bundle, enrolled) {
+        let checked = match check_bundle(bundle, enrolled, self.key.public().bytes()) {
             Ok(checked) => checked,
             Err(refusal) => return vec![Verdict::Refused(refusal)],
         };

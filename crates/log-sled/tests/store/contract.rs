@@ -44,6 +44,10 @@ impl EventLog for Temporary {
         self.log.commit(commit)
     }
 
+    fn rewind(&self, rewind: radslag_log::Rewind) -> Result<(), LogError> {
+        self.log.rewind(rewind)
+    }
+
     fn read(
         &self,
         program: ProgramId,
