@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use radslag_core::event::{Base, Change, EventBody, Expectation, Source, Standing};
 use radslag_core::fold;
-use radslag_core::id::{DeviceId, DeviceSeq, EventId, GroupId, Position};
+use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, GroupId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::value::Value;
 use radslag_engine::ledger::read_record;
@@ -65,6 +65,8 @@ pub(crate) struct Since {
     /// The device and its number of each record, by position; none where the record writes nothing.
     records: BTreeMap<Position, Option<(DeviceId, DeviceSeq)>>,
     own: BTreeMap<DeviceSeq, Own>,
+    /// The epoch of the log that they stand in.
+    epoch: EpochId,
 }
 
 /// Where a new event stands, and the old one it says again.
@@ -91,7 +93,8 @@ impl Since {
             seq = next;
         }
         // What another device's events say is seen by position alone.
-        let position = if old.body.device_id == device { position } else { self.reach(old) };
+        let elsewhere = old.body.device_id != device && epoch == self.epoch;
+        let position = if elsewhere { self.reach(old) } else { position };
         Base { epoch, position, seq }
     }
 
@@ -113,7 +116,8 @@ impl Since {
 impl Replica {
     /// What happened since the oldest of these was written, for writing them anew as `device`.
     pub(crate) fn since(&self, olds: &[Old], device: DeviceId) -> Result<Since, ClientError> {
-        let mut since = Since { records: BTreeMap::new(), own: BTreeMap::new() };
+        let epoch = self.ledger.state.epoch();
+        let mut since = Since { records: BTreeMap::new(), own: BTreeMap::new(), epoch };
         let Some(from) = olds.iter().map(|old| old.body.base.position).min() else { return Ok(since) };
         let mut next = from.next();
         loop {
@@ -304,7 +308,8 @@ mod tests {
     /// Position and number that the base of `old` names, written anew by device 1 after these records, with `placed` written
     /// anew before it under these numbers.
     fn base(old: &Old, by: u8, records: &[Recorded], placed: &[(u64, &Old)]) -> (u64, u64) {
-        let mut since = Since { records: BTreeMap::new(), own: BTreeMap::new() };
+        let epoch = self.ledger.state.epoch();
+        let mut since = Since { records: BTreeMap::new(), own: BTreeMap::new(), epoch };
         records.iter().for_each(|record| since.note(record, device(by)));
         if by != 1 {
             since.enrolled(DeviceSeq::new(1));

@@ -31,7 +31,10 @@ impl Replica {
         let fence = self.ledger.fences.of(self.settings.device);
         let landed = fence.seen_by(&body.base);
         let queued = self.outbox.iter().map(|event| &event.body);
-        let queued = queued.filter(|own| own.device_seq <= body.base.seq).map(|own| state.clamp(&own.base));
+        let queued = queued.filter(|own| own.device_seq <= body.base.seq).map(|own| {
+            // A log that was rewound ends before what it had been; the epoch that says so comes with the next record.
+            state.clamp(&own.base).min(state.head())
+        });
         match queued.chain(landed).max() {
             Some(seen) if seen > base => Err(Refusal::ViewNotClosed { base: body.base.position, seen }),
             Some(_) | None => Ok(()),

@@ -49,6 +49,11 @@ impl Replica {
         self.lost.iter().flat_map(|tail| &tail.records).filter(|lost| !self.is_settled(lost)).count()
     }
 
+    /// Where this replica's log last parted from a restored one's, as long as something of it is kept.
+    pub fn parted_at(&self) -> Option<radslag_core::id::Position> {
+        self.lost.last().map(|tail| tail.cut)
+    }
+
     fn is_settled(&self, lost: &Lost) -> bool {
         lost.refused || lost.event().is_none() || self.ledger.position_of(lost.record.event_id).is_some()
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use prost::Message as _;
 use radslag_core::digest::Digest;
+use radslag_core::event::Change;
 use radslag_core::id::Position;
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::State;
@@ -405,6 +406,7 @@ fn seen(record: &v1::Record, read: &Recorded) -> Seen {
         Entry::Accepted { body, .. } => (body.device_id, true),
         Entry::Rejected(facts) => (facts.device_id, false),
     };
+    let opens_epoch = read.body().is_some_and(|body| matches!(body.change, Change::EpochOpened { .. }));
     Seen {
         position: read.position,
         record: Digest::of(&record.encode_to_vec()),
@@ -412,5 +414,6 @@ fn seen(record: &v1::Record, read: &Recorded) -> Seen {
         body: read.body_hash,
         device,
         accepted,
+        opens_epoch,
     }
 }

@@ -28,6 +28,7 @@
 //! assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
 //! log.push(Seen {
 //!     position: Position::new(1), record: Digest::of(b"record 1"), event, body: row.body, device, accepted: true,
+//!     opens_epoch: false,
 //! });
 //! exchange.receive(Tell::Lost).unwrap();
 //! assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
@@ -53,7 +54,9 @@
 use std::ops::Range;
 
 use radslag_core::digest::Digest;
+use radslag_core::event::Base;
 use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, GroupId, Position};
+use radslag_core::state::State;
 use radslag_core::verdict::{Receipt, Refusal, RejectionReceipt, Verdict};
 
 use crate::outbox::{PUSH_BYTES, PUSH_EVENTS, RowSize, next_push};
@@ -95,6 +98,8 @@ pub struct Seen {
     pub device: DeviceId,
     /// Accepted or rejected.
     pub accepted: bool,
+    /// Whether it opens an epoch: what the log held after its cut, it holds no more.
+    pub opens_epoch: bool,
 }
 
 /// What a restored log lacks of one bundle that the replica holds.
@@ -376,6 +381,11 @@ impl Exchange {
 
     /// An own event takes its row out of the outbox; one by this device that is no row was written by another machine.
     fn meet(&mut self, seen: &Seen, effects: &mut Effects) {
+        if seen.opens_epoch {
+            // What was answered before may be gone.
+            self.answered.clear();
+            self.lost.iter_mut().for_each(|(_, answered)| *answered = None);
+        }
         if self.meet_lost(seen) {
             return;
         }
@@ -545,6 +555,29 @@ fn why(verdict: &Verdict) -> Refusal {
         | Verdict::Rejected(_)
         | Verdict::RetryLater { .. } => other("INTERNAL", String::new()),
     }
+}
+
+/// Why a log cannot be followed from a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misplaced {
+    /// The place is not of this log. Where its epoch is, the last place that both logs have.
+    ForeignEpoch(Option<Cursor>),
+    /// The log ends before.
+    Ahead,
+}
+
+/// Whether a log in this state can be followed from a place.
+///
+/// # Errors
+/// Why not.
+pub fn locate(state: &State, after: Cursor) -> Result<(), Misplaced> {
+    let base = Base { epoch: after.epoch, position: after.position, seq: DeviceSeq::ZERO };
+    let Some(vouched) = state.vouched(&base) else { return Err(Misplaced::ForeignEpoch(None)) };
+    // Past the cut of a later epoch, what the caller holds is not what stands here.
+    if vouched < after.position {
+        return Err(Misplaced::ForeignEpoch(Some(Cursor { position: vouched, ..after })));
+    }
+    if after.position > state.head() { Err(Misplaced::Ahead) } else { Ok(()) }
 }
 
 /// What a server does next for one reader.

@@ -1,7 +1,6 @@
 //! `SyncService`: where a log stands, handing in, following.
 
-use radslag_core::event::Base;
-use radslag_core::id::{DeviceSeq, Position};
+use radslag_core::id::Position;
 use radslag_core::state::State;
 use radslag_engine::engine::{Engine, Programme};
 use radslag_proto::api::v1 as api;
@@ -10,6 +9,7 @@ use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::convert::time::timestamp;
 use radslag_proto::limits;
 use radslag_proto::status::{ApiError, Reason};
+use radslag_sync::exchange::{self, Misplaced};
 use tonic::{Request, Response, Status};
 
 use super::failure::Failure;
@@ -151,11 +151,13 @@ fn compare(programme: &Programme, head: Position, verified: u64) {
 
 /// Why a stream cannot go on after a cursor, if it cannot; and the last place that both logs have, where that can be said.
 fn misplaced(state: &State, after: LogCursor) -> Option<(Reason, Option<LogCursor>)> {
-    let base = Base { epoch: after.epoch, position: after.position, seq: DeviceSeq::ZERO };
-    let Some(vouched) = state.vouched(&base) else { return Some((Reason::ForeignEpoch, None)) };
-    // Past the cut of a later epoch, what the caller holds is not what stands here.
-    if vouched < after.position {
-        return Some((Reason::ForeignEpoch, Some(LogCursor { epoch: after.epoch, position: vouched })));
+    let LogCursor { epoch, position } = after;
+    match exchange::locate(state, exchange::Cursor { epoch, position }) {
+        Ok(()) => None,
+        Err(Misplaced::Ahead) => Some((Reason::PositionAhead, None)),
+        Err(Misplaced::ForeignEpoch(common)) => {
+            let common = common.map(|common| LogCursor { epoch: common.epoch, position: common.position });
+            Some((Reason::ForeignEpoch, common))
+        }
     }
-    (after.position > state.head()).then_some((Reason::PositionAhead, None))
 }

@@ -6,13 +6,13 @@ use radslag_core::event::{Base, Change, EventBody};
 use radslag_core::field::FieldKey;
 use radslag_core::fold;
 use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, Position};
-use radslag_core::record::{Entry, Recorded};
+use radslag_core::record::{Entry, First, Recorded};
 use radslag_core::time::CivilDate;
 use radslag_engine::ledger::Ledger;
 
 use super::Report;
 use super::member::{device_of, recorded};
-use super::world::World;
+use super::world::{World, stands};
 
 /// Checks every law.
 ///
@@ -50,6 +50,9 @@ fn one_outcome_each(world: &World, records: &[Recorded]) -> Result<(), String> {
             let what = "a device that nobody copied is told that another machine uses its id";
             return Err(format!("law 1: {what}"));
         }
+        if member.replica.still_lost() > 0 {
+            return Err(format!("law 1: {} records are still lost to a restore", member.replica.still_lost()));
+        }
         if !member.replica.outbox.is_empty() {
             return Err(format!("law 1: {} events still wait in an outbox", member.replica.outbox.len()));
         }
@@ -64,7 +67,9 @@ fn one_outcome_each(world: &World, records: &[Recorded]) -> Result<(), String> {
                 if kept {
                     return Err("law 1: an accepted event is in quarantine".to_owned());
                 }
-                if authored.closed {
+                // Its copied device cannot know that what a restore took from the log still is in other municipalities' hands.
+                let taken = world.ended.values().any(|log| log.contains_key(event));
+                if authored.closed && !taken {
                     return Err("law 1: an event that was written anew has landed too".to_owned());
                 }
             }
@@ -106,28 +111,38 @@ struct Write<'a> {
     event: EventId,
     position: Position,
     date: CivilDate,
+    first: Option<First>,
     body: &'a EventBody,
 }
 
 type Epochs = Vec<(EpochId, Position)>;
 
-/// What a base still vouches for.
-fn vouched(base: &Base, epochs: &Epochs) -> Position {
+/// What a base still vouches for; nothing at all where the log does not have its epoch.
+fn vouched(base: &Base, epochs: &Epochs) -> Option<Position> {
     let opened = epochs.iter().position(|(id, _)| *id == base.epoch);
     let later = match opened {
         Some(index) => &epochs[index + 1..],
         None if base.epoch.is_zero() => &epochs[..],
-        None => return Position::ZERO,
+        None => return None,
     };
-    later.iter().map(|(_, cut)| *cut).fold(base.position, Position::min)
+    Some(later.iter().map(|(_, cut)| *cut).fold(base.position, Position::min))
 }
 
 /// Whether `later` says that its author had seen `earlier`.
 fn says_seen(later: &EventBody, earlier: &Write<'_>, epochs: &Epochs) -> bool {
-    let own = earlier.body.device_id == later.device_id && earlier.body.device_seq <= later.base.seq;
     let taken =
         matches!(&later.change, Change::ConflictResolved { take: Some(take), .. } if *take == earlier.event);
-    own || taken || earlier.position <= vouched(&later.base, epochs)
+    taken || base_holds(later, earlier, epochs)
+}
+
+/// Whether the base of `later` says so.
+fn base_holds(later: &EventBody, earlier: &Write<'_>, epochs: &Epochs) -> bool {
+    let Some(vouched) = vouched(&later.base, epochs) else { return false };
+    let own = earlier.body.device_id == later.device_id && earlier.body.device_seq <= later.base.seq;
+    let stood = earlier
+        .first
+        .is_some_and(|first| first.epoch == later.base.epoch && first.position <= later.base.position);
+    own || stood || earlier.position <= vouched
 }
 
 fn epochs(records: &[Recorded]) -> Epochs {
@@ -145,7 +160,8 @@ fn writes(records: &[Recorded]) -> BTreeMap<(EntityId, FieldKey), Vec<Write<'_>>
         let Entry::Accepted { body, facts } = &record.entry else { continue };
         for written in fold::field_writes(body) {
             let date = body.effective_on.or(facts.applies_on).unwrap_or(facts.recorded_on);
-            let write = Write { event: record.event_id, position: record.position, date, body };
+            let (event, position, first) = (record.event_id, record.position, facts.first);
+            let write = Write { event, position, date, first, body };
             writes.entry((written.entity, written.field)).or_default().push(write);
         }
     }
@@ -199,11 +215,13 @@ pub fn nothing_lost(world: &World, records: &[Recorded]) -> Result<(), String> {
 /// Law 4: what the envelope says its author had seen is what their view contained.
 fn seen_is_what_was_shown(world: &World, records: &[Recorded]) -> Result<(), String> {
     let epochs = epochs(records);
+    let now = stands(records);
     let accepted: Vec<(&Recorded, &EventBody)> =
         records.iter().filter_map(|record| record.body().map(|body| (record, body))).collect();
     for (record, body) in &accepted {
         let Some(authored) = world.book.get(&record.event_id) else { continue };
         let shown = &authored.shown;
+        let log = world.ended.get(&shown.epoch).unwrap_or(&now);
         for (earlier, its_body) in
             accepted.iter().take_while(|(earlier, _)| earlier.position < record.position)
         {
@@ -211,11 +229,29 @@ fn seen_is_what_was_shown(world: &World, records: &[Recorded]) -> Result<(), Str
             if fold::field_writes(its_body).is_empty() {
                 continue;
             }
-            let was_shown = earlier.position <= shown.confirmed || shown.waiting.contains(&earlier.event_id);
-            let own = its_body.device_id == body.device_id && its_body.device_seq <= body.base.seq;
-            let says = own || earlier.position <= vouched(&body.base, &epochs);
-            // One that was written anew may say less than its author saw: more sides, never fewer.
-            if was_shown != says && !(authored.anew && was_shown) {
+            let stood = log.get(&earlier.event_id).copied();
+            let confirmed = stood.is_some_and(|stood| stood <= shown.confirmed);
+            let was_shown = confirmed || shown.waiting.contains(&earlier.event_id);
+            let first = match &earlier.entry {
+                Entry::Accepted { facts, .. } => facts.first,
+                Entry::Rejected(_) => None,
+            };
+            let write = Write {
+                event: earlier.event_id,
+                position: earlier.position,
+                date: earlier.recorded_on(),
+                first,
+                body: its_body,
+            };
+            let says = base_holds(body, &write, &epochs);
+            // It stands elsewhere than its author saw it, and nothing proves that place; or the epoch of the base is lost.
+            let proved = first.is_some_and(|first| first.epoch == body.base.epoch && Some(first.position) == stood);
+            let held = |at: Position| vouched(&Base { epoch: shown.epoch, position: at, ..body.base }, &epochs);
+            let moved = stood.is_some_and(|at| held(at) != Some(at)) && !proved;
+            let lost = vouched(&body.base, &epochs).is_none();
+            // More sides, never fewer: an envelope may say less than was shown where it was written anew or a restore came
+            // between.
+            if was_shown != says && !(was_shown && (authored.anew || moved || lost)) {
                 return Err(format!(
                     "law 4: the event at {} {} position {}, and its author {} it",
                     record.position,
@@ -244,8 +280,7 @@ fn nothing_rewritten(world: &World) -> Result<(), String> {
 /// The history is one that could have happened on one machine: what was acknowledged stands where it was said to, and
 /// what was begun after an acknowledgement stands after it.
 fn order_of_time(world: &World, records: &[Recorded]) -> Result<(), String> {
-    let stands: BTreeMap<EventId, Position> =
-        records.iter().rev().map(|record| (record.event_id, record.position)).collect();
+    let stands = stands(records);
     let mut acknowledged = Vec::new();
     for (event, authored) in &world.book {
         let Some((heard, position)) = authored.heard else { continue };
@@ -278,6 +313,10 @@ fn order_of_time(world: &World, records: &[Recorded]) -> Result<(), String> {
 fn conditions_held(records: &[Recorded]) -> Result<(), String> {
     for (index, record) in records.iter().enumerate() {
         let Some(body) = record.body().filter(|body| !body.expect.is_empty()) else { continue };
+        // One that a restore lost was judged where it stood first.
+        if matches!(&record.entry, Entry::Accepted { facts, .. } if facts.first.is_some()) {
+            continue;
+        }
         let before = &records[..index];
         let (epochs, writes) = (epochs(before), writes(before));
         for expected in &body.expect {

@@ -13,7 +13,7 @@ use radslag_core::command::{self, Among, Choice, Draft, To};
 use radslag_core::digest::Digest;
 use radslag_core::event::{Base, Change, Expectation, NewValue};
 use radslag_core::field::FieldKey;
-use radslag_core::id::{EntityId, EventId, Position};
+use radslag_core::id::{EntityId, EpochId, EventId, Position};
 use radslag_core::parse::cost::parse_cost;
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::{EntityKind, State};
@@ -23,7 +23,7 @@ use radslag_core::view;
 use radslag_engine::clock::day_of;
 use radslag_engine::ledger::read_record;
 use radslag_log::{EventLog, ReadLimit};
-use radslag_sync::exchange::Exchange;
+use radslag_sync::exchange::{Cursor, Exchange};
 use radslag_trust::keys::DeviceKey;
 
 use super::dice::{SimClock, SimIds};
@@ -34,9 +34,11 @@ use super::store::Disk;
 /// What a person could see when they began to write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Every record up to here.
+    /// In the log of this epoch
+    pub epoch: EpochId,
+    /// every record up to here.
     pub confirmed: Position,
-    /// And these, which waited in the outbox.
+    /// And these, which waited in the outbox, or had been lost to a restore.
     pub waiting: Vec<EventId>,
 }
 
@@ -57,6 +59,8 @@ pub struct Talk {
     pub tally: Tally,
     /// The call that is waited for.
     pub call: Call,
+    /// Where the server's log parted from the replica's, while that is looked into.
+    pub rejoin: Option<Cursor>,
 }
 
 /// What was written, before it is queued.
@@ -158,6 +162,11 @@ impl Member {
 
     /// Looks at what is confirmed: nothing that was shown once may ever change.
     pub fn look(&mut self) -> Result<(), String> {
+        let head = self.replica.ledger.state.head();
+        // A restored server is the one reason to take back what was shown.
+        if self.replica.parted_at() == Some(head) {
+            self.confirmed.truncate(usize::try_from(head.get()).map_err(|error| error.to_string())?);
+        }
         let mut digests = Vec::with_capacity(self.confirmed.len());
         let from = Position::new(self.confirmed.len() as u64);
         for record in records(self.disk.as_ref(), &self.replica, from.max(Position::new(1))) {
@@ -183,8 +192,9 @@ impl Member {
     /// What its person sees now.
     pub fn shown(&self) -> Shown {
         Shown {
+            epoch: self.replica.ledger.state.epoch(),
             confirmed: self.replica.ledger.state.head(),
-            waiting: self.replica.outbox.iter().map(|event| event.body.event_id).collect(),
+            waiting: self.replica.unconfirmed(),
         }
     }
 

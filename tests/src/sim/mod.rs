@@ -36,6 +36,10 @@ pub struct Report {
     pub faults: usize,
     /// Crashes of the server and of replicas.
     pub crashes: usize,
+    /// Restores of the server from an older copy.
+    pub restores: usize,
+    /// Lost records that were handed in again, each time that one was.
+    pub returned: usize,
 }
 
 impl Report {
@@ -47,6 +51,8 @@ impl Report {
         self.conflicts += other.conflicts;
         self.faults += other.faults;
         self.crashes += other.crashes;
+        self.restores += other.restores;
+        self.returned += other.returned;
     }
 }
 
@@ -140,6 +146,7 @@ mod tests {
         assert!(total.authored > 500, "{total:?}");
         assert!(total.rejected > 20 && total.conflicts > 50, "{total:?}");
         assert!(total.faults > 50 && total.crashes > 50, "{total:?}");
+        assert!(total.restores > 5 && total.returned > 50, "{total:?}");
     }
 
     #[test]

@@ -35,6 +35,19 @@ pub enum Flight {
         call: Call,
         /// What became of the events.
         answers: Vec<api::Answer>,
+        /// How often the server had been restored by then.
+        restores: usize,
+    },
+    /// The answer that the log cannot be followed from there.
+    Refetch {
+        /// To whom.
+        to: usize,
+        /// For which call.
+        call: Call,
+        /// What was asked for.
+        asked: Cursor,
+        /// The answer.
+        answer: api::MustRefetch,
     },
     /// A stream of records; each arrival is its next frame.
     Stream {
@@ -52,7 +65,9 @@ impl Flight {
     pub const fn waits(&self) -> (usize, Call) {
         match self {
             Self::Push { from, call, .. } | Self::Follow { from, call, .. } => (*from, *call),
-            Self::Answers { to, call, .. } | Self::Stream { to, call, .. } => (*to, *call),
+            Self::Answers { to, call, .. }
+            | Self::Refetch { to, call, .. }
+            | Self::Stream { to, call, .. } => (*to, *call),
         }
     }
 

@@ -60,6 +60,10 @@ pub enum Step {
     GoOn,
     /// Somebody misbehaves.
     Malice(u8, u16),
+    /// The server's operator takes a copy of its disk.
+    Backup,
+    /// The server's disk is lost, and the server is restored from one of the last copies.
+    Restore(u8),
 }
 
 /// A run.
@@ -128,7 +132,9 @@ fn step(dice: &mut Dice, replicas: usize) -> Step {
         970..976 => Step::CopyDisk(who),
         976..981 => Step::Damage(who),
         981..985 => Step::GoOn,
-        985..991 => Step::Settle(who, dice.chance(70)),
+        985..989 => Step::Settle(who, dice.chance(70)),
+        989..993 => Step::Backup,
+        993..996 => Step::Restore(byte(dice)),
         _ => Step::Malice(byte(dice), short(dice)),
     }
 }

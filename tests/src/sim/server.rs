@@ -14,7 +14,8 @@ use radslag_proto::convert::bundle::{LogCursor, decode_bundle, encode_cursor};
 use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::value::encode_values;
 use radslag_proto::convert::verdict::encode_answer;
-use radslag_sync::exchange::{Feed, Step};
+use radslag_proto::status::Reason;
+use radslag_sync::exchange::{Cursor, Feed, Misplaced, Step, locate};
 use radslag_trust::keys::DeviceKey;
 
 use super::dice::SimClock;
@@ -75,16 +76,27 @@ impl Server {
     ///
     /// # Errors
     /// The epoch cannot be opened.
-    pub fn restore(&mut self, copy: MemoryLog, new: NewEpoch) -> Result<(), String> {
+    pub fn restore(&mut self, copy: MemoryLog, new: NewEpoch) -> Result<Vec<(usize, Call)>, String> {
         self.disk = Arc::new(Disk::with(copy));
-        self.restart();
+        let unanswered = self.restart();
         let mut opened = self.engine.enqueue_epoch(self.program, new).map_err(|error| error.to_string())?;
         self.turn();
         match opened.try_recv() {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => Ok(unanswered),
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Why the log cannot be followed from a place, if it cannot.
+    pub fn misplaced(&self, after: Cursor) -> Option<api::MustRefetch> {
+        let programme = self.programme()?;
+        let (reason, common) = match locate(&programme.published().state, after).err()? {
+            Misplaced::Ahead => (Reason::PositionAhead, None),
+            Misplaced::ForeignEpoch(common) => (Reason::ForeignEpoch, common),
+        };
+        let common = common.map(|at| encode_cursor(&LogCursor { epoch: at.epoch, position: at.position }));
+        Some(api::MustRefetch { reason: reason.name().to_owned(), common })
     }
 
     /// The programme, once there is one.

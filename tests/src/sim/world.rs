@@ -16,6 +16,7 @@ use radslag_core::command::Draft;
 use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Base, Change, PartyKind};
 use radslag_core::id::{DeviceId, EntityId, EpochId, EventId, MemberId, Position, ProgramId};
+use radslag_core::record::Recorded;
 use radslag_core::verdict::Verdict;
 use radslag_engine::epoch::NewEpoch;
 use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange};
@@ -24,7 +25,7 @@ use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::encode_event;
 use radslag_proto::convert::event::encode_body;
 use radslag_proto::convert::verdict::decode_answer;
-use radslag_sync::exchange::{Ask, Feed, Goal, Tell};
+use radslag_sync::exchange::{Ask, Cursor, Feed, Goal, Tell};
 use radslag_trust::keys::DeviceKey;
 
 use super::Report;
@@ -68,8 +69,11 @@ pub struct World {
     pub report: Report,
     /// The programme.
     pub program: ProgramId,
+    /// The log of each epoch that is over, as it was at its end: where each event stood.
+    pub ended: BTreeMap<EpochId, BTreeMap<EventId, Position>>,
     mallory: Member,
     began: usize,
+    backups: Vec<MemoryLog>,
     flights: Vec<Flight>,
     time: Arc<AtomicI64>,
     tick: u64,
@@ -119,6 +123,8 @@ impl World {
             members,
             mallory,
             began,
+            backups: vec![genesis.server.copy()],
+            ended: BTreeMap::new(),
             book: BTreeMap::new(),
             report: Report::default(),
             program: genesis.program,
@@ -216,6 +222,11 @@ impl World {
                 self.malice(*way, *pick);
                 Ok(())
             }
+            Step::Backup => {
+                self.backups.push(self.server.disk.log().copy());
+                Ok(())
+            }
+            Step::Restore(pick) => self.restore(usize::from(*pick)),
         }
     }
 
@@ -263,7 +274,7 @@ impl World {
             return Ok(());
         }
         let exchange = member.replica.begin(Goal::Both).map_err(|error| format!("begin: {error}"))?;
-        member.talk = Some(Talk { exchange, tally: Tally::default(), call: 0 });
+        member.talk = Some(Talk { exchange, tally: Tally::default(), call: 0, rejoin: None });
         self.ask(who)
     }
 
@@ -276,9 +287,19 @@ impl World {
         let member = &mut self.members[who];
         let Some(talk) = &mut member.talk else { return Ok(()) };
         talk.call = call;
+        if let Some(after) = talk.rejoin {
+            self.flights.push(Flight::Follow { from: who, call, after });
+            return Ok(());
+        }
         let forked = member.replica.fork().map_err(|error| format!("fork: {error}"))?;
         match talk.exchange.generate() {
             Some(Ask::Follow { after }) => self.flights.push(Flight::Follow { from: who, call, after }),
+            Some(Ask::Return { bundle }) => {
+                let bundle =
+                    member.replica.lost_bundle(bundle).map_err(|error| format!("return: {error}"))?;
+                self.report.returned += bundle.events.len();
+                self.flights.push(Flight::Push { from: who, call, bundle });
+            }
             // As the client does: nothing goes on top of a chain that another machine continued.
             Some(Ask::Push { .. }) if forked.is_some() => return self.renew(who),
             Some(Ask::Push { rows }) => {
@@ -425,17 +446,37 @@ impl World {
                 answered.map_or(Ok(()), |answered| self.send_back(answered))
             }
             Flight::Follow { from, call, after } => {
+                if let Some(answer) = self.server.misplaced(after) {
+                    self.flights.push(Flight::Refetch { to: from, call, asked: after, answer });
+                    return Ok(());
+                }
                 let feed = Feed::new(after.position, true);
                 self.flights.push(Flight::Stream { to: from, call, feed });
                 Ok(())
             }
-            Flight::Answers { to, call, answers } => self.hear_answers(to, call, &answers),
+            Flight::Answers { to, call, answers, restores } => {
+                if self.is_waiting(to, call) && restores == self.report.restores {
+                    self.note_answers(&answers)?;
+                }
+                self.hear_answers(to, call, &answers)
+            }
+            Flight::Refetch { to, call, asked, answer } => {
+                if !self.is_waiting(to, call) {
+                    return Ok(());
+                }
+                let member = &mut self.members[to];
+                let at = member.replica.ask_instead(asked, &answer).map_err(|error| format!("alarm: {error}"))?;
+                self.rejoin(to, at)
+            }
             Flight::Stream { to, call, mut feed } => {
                 let Some(frame) = self.server.next_frame(&mut feed) else { return Ok(()) };
                 if !self.is_waiting(to, call) {
                     return Ok(());
                 }
                 let over = matches!(frame, Frame::CaughtUp(_));
+                if self.members[to].talk.as_ref().is_some_and(|talk| talk.rejoin.is_some()) {
+                    return self.hear_opening(to, frame);
+                }
                 self.hear_frame(to, frame)?;
                 if over {
                     return self.ask(to);
@@ -455,7 +496,6 @@ impl World {
         if !self.is_waiting(who, call) {
             return Ok(());
         }
-        self.note_answers(answers)?;
         let member = &mut self.members[who];
         let Some(mut talk) = member.talk.take() else { return Ok(()) };
         let taken = member.replica.take_answers(&mut talk.exchange, answers, &mut talk.tally);
@@ -471,8 +511,72 @@ impl World {
             Frame::CaughtUp(caught_up) => member.replica.take_caught_up(&mut talk.exchange, &caught_up),
             Frame::Heartbeat(_) | Frame::MustRefetch(_) => Ok(()),
         };
+        if let Err(ClientError::Parted { after: position }) = taken {
+            let epoch = member.replica.ledger.state.epoch();
+            member.talk = Some(talk);
+            return self.rejoin(who, Cursor { epoch, position });
+        }
         self.after(who, talk, taken)?;
         self.members[who].look()
+    }
+
+    /// The server's log is not the one that was followed: asks it how it goes on from where they part.
+    fn rejoin(&mut self, who: usize, at: Cursor) -> Result<(), String> {
+        if let Some(talk) = &mut self.members[who].talk {
+            talk.rejoin = Some(at);
+        }
+        self.ask(who)
+    }
+
+    /// The first frame from where the logs part: it must open an epoch.
+    fn hear_opening(&mut self, who: usize, frame: Frame) -> Result<(), String> {
+        let member = &mut self.members[who];
+        let Some(at) = member.talk.take().and_then(|talk| talk.rejoin) else { return Ok(()) };
+        let Frame::Events(events) = frame else { return Err("alarm: the log ends where it parts".to_owned()) };
+        match member.replica.rewind(at.position, events) {
+            Ok(_) => {
+                // What the form was opened on top of has left the programme.
+                member.form = None;
+                member.look()?;
+                self.begin_sync(who)
+            }
+            Err(ClientError::Log(_)) => {
+                self.report.crashes += 1;
+                member.restart()
+            }
+            Err(error) => Err(format!("alarm: {error}")),
+        }
+    }
+
+    /// The server's disk is lost: it goes on from a copy.
+    fn restore(&mut self, pick: usize) -> Result<(), String> {
+        if self.report.restores >= 3 {
+            return Ok(());
+        }
+        let last = self.backups.len().min(3);
+        let copy = self.backups[self.backups.len() - 1 - pick % last].copy();
+        self.end_epoch()?;
+        let new =
+            NewEpoch { event: EventId::new(self.ids.random_id()), epoch: EpochId::new(self.ids.random_id()) };
+        let unanswered = self.server.restore(copy, new)?;
+        self.report.restores += 1;
+        let cut = self.server.programme().map_or(Position::ZERO, |programme| programme.head().previous());
+        for authored in self.book.values_mut() {
+            // What was acknowledged after the cut is not there any more.
+            authored.heard = authored.heard.filter(|(_, position)| *position <= cut);
+        }
+        // Older copies of a log that is given up are no copies of this one.
+        self.backups = vec![self.server.disk.log().copy()];
+        self.break_streams(unanswered)
+    }
+
+    /// Remembers where everything stood.
+    fn end_epoch(&mut self) -> Result<(), String> {
+        let Some(programme) = self.server.programme() else { return Ok(()) };
+        let epoch = programme.published().state.epoch();
+        let records = recorded(self.server.disk.as_ref(), self.program)?;
+        self.ended.insert(epoch, stands(&records));
+        Ok(())
     }
 
     /// A store that fails takes the machine down; anything else that an honest member cannot take is a broken law.
@@ -549,7 +653,7 @@ impl World {
             let again = match self.flights[*index].clone() {
                 Flight::Push { from, bundle, .. } => Flight::Push { from, call: 0, bundle },
                 Flight::Follow { from, after, .. } => Flight::Follow { from, call: 0, after },
-                other @ (Flight::Answers { .. } | Flight::Stream { .. }) => other,
+                other @ (Flight::Answers { .. } | Flight::Refetch { .. } | Flight::Stream { .. }) => other,
             };
             self.flights.push(again);
         }
@@ -566,7 +670,8 @@ impl World {
     fn send_back(&mut self, answered: Answered) -> Result<(), String> {
         match answered {
             Answered::Answers(to, call, answers) => {
-                self.flights.push(Flight::Answers { to, call, answers });
+                let restores = self.report.restores;
+                self.flights.push(Flight::Answers { to, call, answers, restores });
                 Ok(())
             }
             Answered::Failed(to, call) => self.hear_nothing(to, call, false),
@@ -575,11 +680,16 @@ impl World {
 
     fn restart_server(&mut self) -> Result<(), String> {
         self.report.crashes += 1;
-        let lost = self.server.restart();
+        let unanswered = self.server.restart();
+        self.break_streams(unanswered)
+    }
+
+    /// Nobody hears the rest of a stream, or the answer to what the server had taken in.
+    fn break_streams(&mut self, unanswered: Vec<(usize, Call)>) -> Result<(), String> {
         let broken: Vec<(usize, Call)> =
             self.flights.iter().filter(|f| matches!(f, Flight::Stream { .. })).map(Flight::waits).collect();
         self.flights.retain(|flight| !matches!(flight, Flight::Stream { .. }));
-        for (who, call) in lost.into_iter().chain(broken) {
+        for (who, call) in unanswered.into_iter().chain(broken) {
             self.hear_nothing(who, call, false)?;
         }
         Ok(())
@@ -641,6 +751,7 @@ impl World {
         self.write(0, writing)?;
         let new =
             NewEpoch { event: EventId::new(self.ids.random_id()), epoch: EpochId::new(self.ids.random_id()) };
+        self.end_epoch()?;
         self.server.restore(copy, new)?;
         for (who, value) in [(2, 3), (3, 4)] {
             self.time.fetch_add(1_000_000, Ordering::Relaxed);
@@ -716,6 +827,11 @@ impl World {
     }
 }
 
+/// Where each event stands.
+pub fn stands(records: &[Recorded]) -> BTreeMap<EventId, Position> {
+    records.iter().rev().map(|record| (record.event_id, record.position)).collect()
+}
+
 /// What waits in an outbox and was written by a person.
 fn waiting(member: &Member) -> Vec<EventId> {
     let rows = member.replica.outbox.iter();
@@ -776,6 +892,8 @@ fn genesis(replicas: usize) -> Result<Genesis, String> {
         members,
         mallory,
         began: replicas,
+        backups: Vec::new(),
+        ended: BTreeMap::new(),
         book: BTreeMap::new(),
         report: Report::default(),
         program,
