@@ -179,6 +179,7 @@ impl Replica {
         let rewritten = events.len() - 1;
         self.outbox = events;
         self.follow_device()?;
+        self.lost_numbers = self.read_lost_numbers()?;
         Ok(NewDevice { old, new, other, rewritten })
     }
 
@@ -228,10 +229,12 @@ impl Replica {
     /// What waits, without the enrolment of the device that is given up. Its numbers stand for other events on the other
     /// machine from the first one on.
     fn never_landed(&self) -> Vec<Old> {
-        let refused_from = self
-            .outbox
-            .first()
-            .map(|first| Refused { event: first.body.event_id, seq: first.body.device_seq });
+        // Nor do those that a restore took stand for sure for what they stood for here.
+        let lost = self.lost_numbers.map(|lost| lost.first);
+        let refused_from = self.outbox.first().map(|first| {
+            let seq = first.body.device_seq;
+            Refused { event: first.body.event_id, seq: lost.map_or(seq, |lost| lost.min(seq)) }
+        });
         let own =
             self.outbox.iter().filter(|event| !matches!(event.body.change, Change::DeviceEnrolled { .. }));
         let old = |event: &Authored| Old {

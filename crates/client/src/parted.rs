@@ -7,7 +7,7 @@
 use prost::Message as _;
 use radslag_core::digest::Digest;
 use radslag_core::event::Change;
-use radslag_core::id::{EpochId, Position};
+use radslag_core::id::{DeviceSeq, EpochId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::value::Value;
 use radslag_engine::ledger::{Batch, FramedRecord, Ledger, Signatures, leaf_hash, read_record};
@@ -23,7 +23,7 @@ use radslag_trust::merkle::{Continuation, Frontier};
 use crate::author::{Authored, Chain};
 use crate::error::ClientError;
 use crate::replica::Replica;
-use crate::setting::{CHECKPOINTS, LAST_NUMBER};
+use crate::setting::{CHECKPOINTS, LOST_NUMBERS};
 
 /// Where the rows of one lost tail begin: its number, and in the lower bits the position; at 0 stands what they share.
 const TAIL: u32 = 40;
@@ -89,6 +89,15 @@ pub(crate) struct LostTail {
     pub records: Vec<Lost>,
 }
 
+/// The own numbers that stood in a log which was restored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LostNumbers {
+    /// The first of them.
+    pub first: DeviceSeq,
+    /// The end of the own chain, as it was.
+    pub last: Chain,
+}
+
 /// What a replica went back from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parted {
@@ -145,12 +154,15 @@ impl Replica {
         Ok(tails)
     }
 
-    /// The last number of this device that stood in a log which was rewound.
-    pub(crate) fn read_last_number(&self) -> Result<Option<Chain>, ClientError> {
-        let Some(last): Option<v1::LastNumber> = self.setting(LAST_NUMBER)? else { return Ok(None) };
-        let own = last.device_id == self.settings.device.bytes();
-        let hash = Digest::from_slice(&last.body_hash).filter(|_| own);
-        Ok(hash.map(|hash| Chain { seq: radslag_core::id::DeviceSeq::new(last.device_seq), hash }))
+    /// The numbers of this device that stood in a log which was restored.
+    pub(crate) fn read_lost_numbers(&self) -> Result<Option<LostNumbers>, ClientError> {
+        let Some(lost): Option<v1::LostNumbers> = self.setting(LOST_NUMBERS)? else { return Ok(None) };
+        let own = lost.device_id == self.settings.device.bytes();
+        let hash = Digest::from_slice(&lost.last_body_hash).filter(|_| own);
+        Ok(hash.map(|hash| LostNumbers {
+            first: DeviceSeq::new(lost.first_seq),
+            last: Chain { seq: DeviceSeq::new(lost.last_seq), hash },
+        }))
     }
 
     /// Keeps a checkpoint that was verified over all that is held: the last one of each epoch.
@@ -200,27 +212,30 @@ impl Replica {
         let ledger = self.ledger_at(cut)?;
         let epoch = opens_epoch(&ledger, self.log.as_ref(), events)?;
         let mut tail = self.tail_after(&ledger)?;
-        let chain = self.confirmed_chain();
+        let numbers = self.lost_numbers_after(&ledger);
         while let Some(part) = tail.take_part() {
             let mut rows = vec![RowChange::Put(self.lost_row(tail.number << TAIL), tail.encode(&part.head))];
-            if let Some(chain) = chain {
-                rows.push(self.put_setting(LAST_NUMBER, &self.last_number(chain)));
-            }
+            rows.extend(numbers.iter().map(|numbers| self.put_setting(LOST_NUMBERS, numbers)));
             rows.extend(part.records.iter().map(|lost| self.put_lost(lost)));
             self.log.rewind(Rewind { program: self.settings.program, head: part.head, rows })?;
         }
         self.ledger = ledger;
         self.lost = self.read_lost()?;
-        self.last_number = self.read_last_number()?;
+        self.lost_numbers = self.read_lost_numbers()?;
         Ok(Parted { cut, held, epoch })
     }
 
-    fn last_number(&self, chain: Chain) -> v1::LastNumber {
-        v1::LastNumber {
+    /// The own numbers that do not stand in the log any more once it ends with `ledger`.
+    fn lost_numbers_after(&self, ledger: &Ledger) -> Option<v1::LostNumbers> {
+        let last = self.confirmed_chain()?;
+        let first = ledger.fences.of(self.settings.device).last_seq().next();
+        let first = self.lost_numbers.map_or(first, |before| before.first.min(first));
+        Some(v1::LostNumbers {
             device_id: self.settings.device.bytes().to_vec(),
-            device_seq: chain.seq.get(),
-            body_hash: chain.hash.bytes().to_vec(),
-        }
+            first_seq: first.get(),
+            last_seq: last.seq.get(),
+            last_body_hash: last.hash.bytes().to_vec(),
+        })
     }
 
     /// The programme as it was at a record that is held.

@@ -29,7 +29,7 @@ use radslag_trust::keys::DeviceKey;
 use crate::author::{Act, Authored, Chain, author};
 use crate::error::ClientError;
 use crate::fork::{Keys, is_current, row_number};
-use crate::parted::LostTail;
+use crate::parted::{LostNumbers, LostTail};
 use crate::quarantine::{Cause, Refused};
 use crate::settings::{self, FOLDER, Settings};
 use crate::snapshot::{self, Provisional};
@@ -61,9 +61,9 @@ pub struct Replica {
     pub(crate) generation: u64,
     /// Where keys are kept.
     pub(crate) keys: Keys,
-    // What a restored log lacks, and the last own number that stood there.
+    // What a restored log lacks, and the own numbers that stood there.
     pub(crate) lost: Vec<LostTail>,
-    pub(crate) last_number: Option<Chain>,
+    pub(crate) lost_numbers: Option<LostNumbers>,
     // The log without what stands in for a history that is missing: gapless from 1, and the rows.
     disk: Arc<dyn EventLog>,
     // Kept apart so that closing can be waited for; none where somebody else keeps the log.
@@ -286,14 +286,14 @@ impl Replica {
             generation,
             keys,
             lost: Vec::new(),
-            last_number: None,
+            lost_numbers: None,
             disk,
             store,
         };
         replica.follow_device()?;
         replica.outbox = replica.read_outbox()?;
         replica.lost = replica.read_lost()?;
-        replica.last_number = replica.read_last_number()?;
+        replica.lost_numbers = replica.read_lost_numbers()?;
         Ok(replica)
     }
 

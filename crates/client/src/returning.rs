@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use radslag_core::digest::Digest;
+use radslag_core::event::EventBody;
 use radslag_core::id::EventId;
-use radslag_core::record::{Entry, Facts, First};
+use radslag_core::record::{Entry, Facts, First, Recorded};
 use radslag_core::verdict::Refusal;
-use radslag_log::{Commit, RowChange};
+use radslag_log::{Commit, RowChange, RowKey, RowKind};
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::bundle::{
     PushedStood, decode_landed_bundle, encode_absent, encode_bundle, encode_event, encode_stood,
@@ -77,7 +78,8 @@ impl Replica {
     pub(crate) fn confirmed_chain(&self) -> Option<Chain> {
         let fence = self.ledger.fences.of(self.settings.device);
         let confirmed = Chain { seq: fence.last_seq(), hash: fence.last_body() };
-        let last = self.last_number.into_iter().chain([confirmed]).max_by_key(|chain| chain.seq);
+        let lost = self.lost_numbers.map(|lost| lost.last);
+        let last = lost.into_iter().chain([confirmed]).max_by_key(|chain| chain.seq);
         last.filter(|chain| chain.seq > radslag_core::id::DeviceSeq::ZERO)
     }
 
@@ -158,6 +160,18 @@ impl Replica {
         let mut records = self.lost.iter().flat_map(|tail| &tail.records);
         let found = records.find(|lost| lost.record.event_id == event && lost.record.body_hash == body);
         found.and_then(Lost::event)
+    }
+
+    /// The quarantine rows of events that the log has accepted after all: a restored log judges anew what it lacks.
+    pub(crate) fn redeemed(&self, taken: &[Recorded]) -> Result<Vec<RowChange>, ClientError> {
+        if self.ledger.state.epochs().is_empty() {
+            return Ok(Vec::new());
+        }
+        let accepted = |body: &EventBody| taken.iter().any(|record| record.body() == Some(body));
+        let quarantine = RowKind::Quarantine;
+        let row = |number| RowKey { program: self.settings.program, kind: quarantine, number };
+        let held = self.quarantined()?.into_iter().filter(|held| accepted(&held.body));
+        Ok(held.map(|held| RowChange::Delete(row(held.number))).collect())
     }
 
     /// Forgets the tails of which nothing is lost any more.

@@ -15,8 +15,8 @@ pub(crate) const HANDED_IN: u64 = 2;
 pub(crate) const SEEN_FORK: u64 = 3;
 /// [`radslag_proto::log::v1::Checkpoints`].
 pub(crate) const CHECKPOINTS: u64 = 4;
-/// [`radslag_proto::log::v1::LastNumber`].
-pub(crate) const LAST_NUMBER: u64 = 5;
+/// [`radslag_proto::log::v1::LostNumbers`].
+pub(crate) const LOST_NUMBERS: u64 = 5;
 /// From here on [`radslag_proto::log::v1::RememberedRejection`], by the event's number on its device.
 pub(crate) const REMEMBERED: u64 = 1 << 40;
 

@@ -267,6 +267,7 @@ impl Replica {
                 }
             }
         }
+        rows.extend(self.redeemed(taken)?);
         let head = v1::Head {
             position: self.ledger.state.head().get(),
             recorded_at: self.ledger.state.recorded_at().micros(),

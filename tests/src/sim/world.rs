@@ -23,7 +23,7 @@ use radslag_log::{Commit, EventLog as _, MemoryLog, RowChange};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::encode_event;
-use radslag_proto::convert::event::encode_body;
+use radslag_proto::convert::event::{decode_body, encode_body};
 use radslag_proto::convert::verdict::decode_answer;
 use radslag_sync::exchange::{Ask, Cursor, Feed, Goal, Tell};
 use radslag_trust::keys::DeviceKey;
@@ -726,6 +726,12 @@ impl World {
         let Some(programme) = self.server.programme() else { return };
         let mut copies = self.members.iter().skip(self.began);
         let bundle = copies.find_map(|copy| mallory::goes_on(copy, &programme.published()));
+        for event in bundle.iter().flat_map(|bundle| &bundle.events) {
+            let event = decode_body(&event.body).ok().map(|body| body.event_id);
+            if let Some(authored) = event.and_then(|event| self.book.get_mut(&event)) {
+                authored.sent.get_or_insert(self.tick);
+            }
+        }
         self.nobody_waits_for(bundle);
     }
 
