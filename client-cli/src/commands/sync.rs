@@ -2,6 +2,7 @@
 
 use radslag_client::exchange::Tally;
 use radslag_client::fork::NewDevice;
+use radslag_client::parted::Parted;
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_core::view;
@@ -70,10 +71,23 @@ fn report(ui: Ui, replica: &Replica, aside: u64, tally: &Tally, handed_in: bool)
             "outbox": replica.outbox.len(), "conflicts": conflicts, "quarantine": replica.quarantine()?.len(),
             "new_device": tally.new_device.map(|device| device.new.to_string()),
             "pushed": handed_in.then_some(tally.accepted), "refused": tally.refused,
+            "restored": tally.parted.map(|parted| json!({
+                "epoch_id": parted.epoch.to_string(), "cut": parted.cut.get(), "held": parted.held.get(),
+            })),
+            "returned": tally.returned, "lost": replica.still_lost(),
         }));
     }
     if let Some(device) = tally.new_device {
         ui.line(&new_device(ui, &device))?;
+    }
+    if let Some(parted) = &tally.parted {
+        ui.line(&restored(ui, parted))?;
+    }
+    if tally.returned > 0 {
+        ui.line(&match ui.lang {
+            Lang::Sv => format!("ändringar som servern hade förlorat och nu har igen: {}", tally.returned),
+            Lang::En => format!("changes that the server had lost and has again: {}", tally.returned),
+        })?;
     }
     let sent = tally.accepted;
     for line in outbox::set_aside(ui, replica, aside)? {
@@ -129,6 +143,19 @@ fn count(ui: Ui, conflicts: usize) -> String {
     format!("{conflicts} {noun}")
 }
 
+/// What happened to the server, and what this replica did about it.
+pub fn restored(ui: Ui, parted: &Parted) -> String {
+    let (cut, held) = (parted.cut, parted.held);
+    match ui.lang {
+        Lang::Sv => format!(
+            "Servern har återställts från en äldre kopia, som slutar vid position {cut}. Den här replikan hade allt till och med {held};              det som servern saknar är sparat här och lämnas in igen med radslag sync."
+        ),
+        Lang::En => format!(
+            "The server was restored from an older copy, which ends at position {cut}. This replica had everything up to {held};              what the server lacks is kept here and handed in again by radslag sync."
+        ),
+    }
+}
+
 /// Two sentences about a copied replica.
 fn new_device(ui: Ui, device: &NewDevice) -> String {
     let (new, count) = (device.new, device.rewritten);
@@ -179,12 +206,12 @@ pub fn status(place: &Place) -> Result<(), CliError> {
             "own_conflicts": own.iter().map(|(title, field, id)| json!({
                 "conflict_id": id.to_string(), "title": title, "field": field.name(),
             })).collect::<Vec<_>>(),
-            "provisional": provisional::json(&replica), "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
+            "lost": replica.still_lost(), "provisional": provisional::json(&replica), "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
         }));
     }
     let title = view::title(&view.state, &view, replica.settings.program.into(), view.day());
     let last = replica.ledger.state.today().map(|_| when::local(replica.ledger.state.recorded_at()));
-    let rows = vec![
+    let mut rows = vec![
         vec![ui.text("program", "programme").to_owned(), title],
         vec![
             ui.text("replika", "replica").to_owned(),
@@ -196,6 +223,10 @@ pub fn status(place: &Place) -> Result<(), CliError> {
         vec![ui.text("i karantän", "in quarantine").to_owned(), quarantine.to_string()],
         vec![ui.text("konflikter", "conflicts").to_owned(), conflicts.to_string()],
     ];
+    if replica.still_lost() > 0 {
+        let label = ui.text("saknas på servern", "lost by the server");
+        rows.push(vec![label.to_owned(), replica.still_lost().to_string()]);
+    }
     ui.table(&[ui.text("vad", "what"), ui.text("läge", "state")], &rows)?;
     if let Some(line) = provisional::line(ui, &replica) {
         ui.line(&line)?;

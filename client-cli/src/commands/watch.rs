@@ -10,7 +10,7 @@ use radslag_core::record::Entry;
 use radslag_core::value::Slot;
 use serde_json::json;
 
-use super::{Place, ground, past};
+use super::{Place, ground, past, sync};
 use crate::error::CliError;
 use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
@@ -50,6 +50,10 @@ async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
         let error = match paused {
             // Another command pulled: go on from there at once.
             Paused::Moved => continue,
+            Paused::Restored(parted) => {
+                ui.say(&sync::restored(ui, &parted));
+                continue;
+            }
             Paused::Away(error) => error,
         };
         if watch.position() > before || !away.get() {

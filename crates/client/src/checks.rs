@@ -15,7 +15,8 @@ impl Replica {
     /// is one that it can have.
     pub(crate) fn check_own(&self, event: &Authored) -> Result<(), ClientError> {
         let refused = |refusal| ClientError::WouldBeRefused(Box::new(refusal));
-        let pushed = PushedEvent { body_bytes: event.bytes.clone(), values: checked_values(event), stood: None };
+        let pushed =
+            PushedEvent { body_bytes: event.bytes.clone(), values: checked_values(event), stood: None };
         let (program, device) = (self.settings.program, self.settings.device);
         check_event(program, device, pushed, event.hash).map_err(refused)?;
         self.check_base(&event.body).map_err(refused)

@@ -65,7 +65,9 @@ pub enum ClientError {
     #[error("the log failed verification: {0}")]
     Unverified(String),
     /// The server's log has another record than this replica after a position.
-    #[error("the log failed verification: the server's log does not continue this replica's: it has another change after position {after}")]
+    #[error(
+        "the log failed verification: the server's log does not continue this replica's: it has another change after position {after}"
+    )]
     Parted {
         /// The last position at which they may have the same.
         after: Position,

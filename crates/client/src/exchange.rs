@@ -131,7 +131,8 @@ impl Replica {
                 Some(Frame::Events(events)) => return self.rewind(at.position, events),
                 Some(Frame::MustRefetch(reason)) => at = self.ask_instead(at, &reason)?,
                 Some(Frame::CaughtUp(_)) => {
-                    let reason = api::MustRefetch { reason: "POSITION_AHEAD".to_owned(), ..Default::default() };
+                    let reason =
+                        api::MustRefetch { reason: "POSITION_AHEAD".to_owned(), ..Default::default() };
                     return Err(refetch(&reason, self.ledger.state.head()));
                 }
                 Some(Frame::Heartbeat(_)) | None => {
@@ -204,7 +205,9 @@ impl Replica {
                     return Ok(Driven::Done);
                 }
                 Some(Frame::Heartbeat(_)) => {}
-                Some(Frame::MustRefetch(reason)) => return Ok(Driven::Parted(self.ask_instead(after, &reason)?)),
+                Some(Frame::MustRefetch(reason)) => {
+                    return Ok(Driven::Parted(self.ask_instead(after, &reason)?));
+                }
                 None => {
                     return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
                 }

@@ -134,11 +134,17 @@ impl Replica {
             let bad = |what: String| unverified(format!("row {number} of what was lost is damaged: {what}"));
             if number.trailing_zeros() >= TAIL {
                 let row = v1::LostTail::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
-                let cut = frontier(row.cut.unwrap_or_default()).ok_or_else(|| bad("its cut".to_owned()))?;
+                let cut = frontier(&row.cut.unwrap_or_default()).ok_or_else(|| bad("its cut".to_owned()))?;
                 let (checkpoints, records) = (row.checkpoints, Vec::new());
                 let (number, at) = (number >> TAIL, Position::new(cut.size()));
                 signature = None;
-                tails.push(LostTail { number, cut: at, tree: Continuation::after(cut), checkpoints, records });
+                tails.push(LostTail {
+                    number,
+                    cut: at,
+                    tree: Continuation::after(cut),
+                    checkpoints,
+                    records,
+                });
                 continue;
             }
             let lost = read_lost(number, &bytes).map_err(bad)?;
@@ -196,7 +202,9 @@ impl Replica {
             }),
         };
         let restored = refetch.reason == "FOREIGN_EPOCH";
-        instead.filter(|cursor| restored && before(*cursor)).ok_or_else(|| crate::exchange::refetch(refetch, state.head()))
+        instead
+            .filter(|cursor| restored && before(*cursor))
+            .ok_or_else(|| crate::exchange::refetch(refetch, state.head()))
     }
 
     /// Goes back to `cut`, where `events` show that the server's log opens an epoch. What was held beyond is kept in rows.
@@ -211,6 +219,11 @@ impl Replica {
         }
         let ledger = self.ledger_at(cut)?;
         let epoch = opens_epoch(&ledger, self.log.as_ref(), events)?;
+        if self.ledger.state.epochs().iter().any(|known| known.id == epoch) {
+            return Err(unverified(format!(
+                "the server's log parts from this replica's in the middle of epoch {epoch}"
+            )));
+        }
         let mut tail = self.tail_after(&ledger)?;
         let numbers = self.lost_numbers_after(&ledger);
         while let Some(part) = tail.take_part() {
@@ -284,13 +297,13 @@ impl Replica {
             .map_err(|error| unverified(format!("a value of position {at}: {error}")))?;
         let begins = stored.bundle_position == stored.position;
         let bundle = if begins { self.log.bundle(self.settings.program, at)? } else { None };
-        let epochs = self.ledger.state.epochs().iter();
-        let epoch = epochs.filter(|epoch| epoch.cut < at).last().map_or(EpochId::default(), |epoch| epoch.id);
+        let mut epochs = self.ledger.state.epochs().iter().rev();
+        let epoch = epochs.find(|epoch| epoch.cut < at).map_or(EpochId::default(), |epoch| epoch.id);
         Ok(Lost { number: number << TAIL | at.get(), epoch, stored, record, values, bundle, refused: false })
     }
 }
 
-fn frontier(head: v1::Head) -> Option<Frontier> {
+fn frontier(head: &v1::Head) -> Option<Frontier> {
     let hashes: Option<Vec<Digest>> = head.frontier.iter().map(|hash| Digest::from_slice(hash)).collect();
     Frontier::from_parts(head.position, hashes?).ok()
 }
@@ -373,7 +386,8 @@ impl Unwinding {
                 break;
             }
             let before = self.bundles.pop().expect("it was looked at");
-            part = Part { head: before.head, records: before.records.into_iter().chain(part.records).collect() };
+            part =
+                Part { head: before.head, records: before.records.into_iter().chain(part.records).collect() };
         }
         Some(part)
     }

@@ -11,7 +11,7 @@ use radslag_core::event::EventBody;
 use radslag_core::id::EventId;
 use radslag_core::record::{Entry, Facts, First, Recorded};
 use radslag_core::verdict::Refusal;
-use radslag_log::{Commit, RowChange, RowKey, RowKind};
+use radslag_log::{Commit, ReadLimit, RowChange, RowKey, RowKind};
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::bundle::{
     PushedStood, decode_landed_bundle, encode_absent, encode_bundle, encode_event, encode_stood,
@@ -56,7 +56,18 @@ impl Replica {
     }
 
     fn is_settled(&self, lost: &Lost) -> bool {
-        lost.refused || lost.event().is_none() || self.ledger.position_of(lost.record.event_id).is_some()
+        lost.refused || lost.event().is_none() || self.stands_again(lost)
+    }
+
+    /// Whether the log has a record for a lost event. Under its id alone may stand somebody else's, who took it in vain.
+    fn stands_again(&self, lost: &Lost) -> bool {
+        if self.ledger.reused.contains_key(&lost.record.body_hash) {
+            return true;
+        }
+        let Some(at) = self.ledger.position_of(lost.record.event_id) else { return false };
+        let read = self.log.read(self.settings.program, at, ReadLimit { records: 1, bytes: 0 });
+        let hash = read.ok().and_then(|records| records.into_iter().next()).map(|record| record.body_hash);
+        hash.is_some_and(|hash| hash == lost.record.body_hash.bytes())
     }
 
     /// The own events among what is lost, with where they stood: they are shown like what waits in the outbox.
@@ -144,7 +155,9 @@ impl Replica {
         let mut count = 0;
         let why = Why { reason: why.name().to_owned(), detail: why.to_string(), ..Why::default() };
         for lost in self.lost.iter().flat_map(|tail| &tail.records) {
-            let Some(event) = lost.event().filter(|event| events.contains(&event.body.event_id)) else { continue };
+            let Some(event) = lost.event().filter(|event| events.contains(&event.body.event_id)) else {
+                continue;
+            };
             rows.extend(without_deletions(aside.put(self, &event, &why)));
             rows.push(self.put_lost(&Lost { refused: true, ..lost.clone() }));
             count += 1;
@@ -183,7 +196,8 @@ impl Replica {
         for tail in done {
             // Records first: what is left of a tail is read by what stands at its head.
             let numbers = tail.records.iter().rev().map(|lost| lost.number);
-            let rows = numbers.chain([tail.first_row()]).map(|number| RowChange::Delete(self.lost_row(number)));
+            let rows =
+                numbers.chain([tail.first_row()]).map(|number| RowChange::Delete(self.lost_row(number)));
             self.log.commit(Commit { appends: Vec::new(), rows: rows.collect() })?;
         }
         Ok(())

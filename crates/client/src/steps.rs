@@ -26,8 +26,8 @@ use radslag_trust::keys::PublicKey;
 use crate::author::Authored;
 use crate::error::ClientError;
 use crate::fork::NewDevice;
-use crate::quarantine::{Aside, News, waiting_cures};
 use crate::parted::Parted;
+use crate::quarantine::{Aside, News, waiting_cures};
 use crate::replica::Replica;
 use crate::returning::without_deletions;
 
@@ -407,7 +407,10 @@ fn seen(record: &v1::Record, read: &Recorded) -> Seen {
         Entry::Accepted { body, .. } => (body.device_id, true),
         Entry::Rejected(facts) => (facts.device_id, false),
     };
-    let opens_epoch = read.body().is_some_and(|body| matches!(body.change, Change::EpochOpened { .. }));
+    let opens = match read.body().map(|body| &body.change) {
+        Some(Change::EpochOpened { epoch_id, .. }) => Some(*epoch_id),
+        _ => None,
+    };
     Seen {
         position: read.position,
         record: Digest::of(&record.encode_to_vec()),
@@ -415,6 +418,6 @@ fn seen(record: &v1::Record, read: &Recorded) -> Seen {
         body: read.body_hash,
         device,
         accepted,
-        opens_epoch,
+        opens,
     }
 }

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use radslag_core::event::Base;
 use radslag_core::history::{self, FieldChange};
-use radslag_core::id::Position;
+use radslag_core::id::{DeviceSeq, Position};
 use radslag_core::record::Recorded;
 use radslag_core::state::State;
 use radslag_engine::clock::{Clock, IdSource};
@@ -18,10 +19,10 @@ use radslag_engine::read::walk;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Class;
-use radslag_sync::exchange::{Ask, Goal};
+use radslag_sync::exchange::{Ask, Cursor, Goal};
 
 use crate::error::ClientError;
-use crate::exchange::refetch;
+use crate::parted::Parted;
 use crate::remote::Remote;
 use crate::replica::Replica;
 use crate::steps::Tally;
@@ -44,6 +45,8 @@ pub enum Paused {
     Away(ClientError),
     /// Another command moved the replica on.
     Moved,
+    /// The server's log was restored to an earlier end: the replica went back to there.
+    Restored(Parted),
 }
 
 /// A replica that is followed.
@@ -83,9 +86,11 @@ impl Watch {
     ) -> Result<Paused, E> {
         let mut server = String::new();
         let mut request = api::SubscribeRequest::default();
+        let mut after = Cursor::default();
         self.with(&mut show, |replica| {
             server.clone_from(&replica.settings.server);
-            if let Some(Ask::Follow { after }) = replica.begin(Goal::Pull)?.generate() {
+            if let Some(Ask::Follow { after: from }) = replica.begin(Goal::Pull)?.generate() {
+                after = from;
                 request = replica.subscribe_request(after);
                 request.until_caught_up = false;
             }
@@ -112,10 +117,21 @@ impl Watch {
             };
             let mut moved = false;
             match message.frame {
-                Some(Frame::Events(events)) => self.with(&mut show, |replica| {
-                    moved = replica.ledger.state.head() != last;
-                    if moved { Ok(()) } else { take(replica, events, fresh) }
-                })?,
+                Some(Frame::Events(events)) => {
+                    let mut parted = None;
+                    self.with(&mut show, |replica| {
+                        moved = replica.ledger.state.head() != last;
+                        match if moved { Ok(()) } else { take(replica, events, fresh) } {
+                            Err(ClientError::Parted { after: position }) => parted = Some(position),
+                            taken => return taken,
+                        }
+                        Ok(())
+                    })?;
+                    if let Some(position) = parted {
+                        let at = Cursor { position, ..after };
+                        return self.go_back(&remote, at).await.map_err(E::from);
+                    }
+                }
                 Some(Frame::CaughtUp(caught_up)) => {
                     self.with(&mut show, |replica| {
                         moved = replica.ledger.state.head() != last;
@@ -128,7 +144,12 @@ impl Watch {
                     level();
                 }
                 Some(Frame::MustRefetch(reason)) => {
-                    return Err(refetch(&reason, self.position()).into());
+                    let mut at = after;
+                    self.with(&mut show, |replica| {
+                        at = replica.ask_instead(after, &reason)?;
+                        Ok(())
+                    })?;
+                    return self.go_back(&remote, at).await.map_err(E::from);
                 }
                 Some(Frame::Heartbeat(_)) | None => {}
             }
@@ -155,11 +176,34 @@ impl Watch {
         told
     }
 
+    /// Goes back to where the server's log and the replica's part. The store is held meanwhile.
+    async fn go_back(&mut self, remote: &Remote, at: Cursor) -> Result<Paused, ClientError> {
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let mut replica = Replica::open_again(&self.dir, clock, ids, self.known.take())?;
+        let parted = replica.rejoin(remote, at).await;
+        self.known = Some(replica.close_and_keep()?);
+        parted.map(Paused::Restored)
+    }
+
+    /// What was shown beyond the cut of a later epoch is not in the log any more; what took its place is still to be shown.
+    fn unshow(&mut self, replica: &Replica) -> Result<(), ClientError> {
+        let (shown, now) = (&self.shown, &replica.ledger.state);
+        let base = Base { epoch: shown.epoch(), position: shown.head(), seq: DeviceSeq::ZERO };
+        let kept = now.vouched(&base).unwrap_or(Position::ZERO).min(now.head());
+        if kept < shown.head() {
+            let mut ledger = Ledger::new(replica.settings.program);
+            ledger.replay_to(replica.log.as_ref(), kept)?;
+            self.shown = ledger.state;
+        }
+        Ok(())
+    }
+
     fn tell<E: From<ClientError>>(
         &mut self,
         replica: &Replica,
         show: &mut impl FnMut(&Replica, Shown<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.unshow(replica)?;
         let (first, head) = (self.shown.head().next(), replica.ledger.state.head());
         let mut records = Vec::new();
         walk(replica.log.as_ref(), replica.settings.program, first, head, |record| records.push(record))

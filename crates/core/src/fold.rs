@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::broken::{self, Variant};
 use crate::event::{Change, EventBody, NewValue, PartyKind, Source, Standing};
 use crate::field::FieldKey;
-use crate::id::{DeviceSeq, EntityId, Position};
+use crate::id::{DeviceId, DeviceSeq, EntityId, Position};
 use crate::record::{Entry, Facts, Recorded};
 use crate::register::{Content, Epoch, Write};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
+use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, OwnChain, State};
 use crate::value::{Slot, ValueRef};
 
 /// One field that an event writes, and what it says there.
@@ -192,7 +192,13 @@ pub fn standing_of(content: &Content) -> Standing {
 }
 
 /// The write of one field as the log holds it, of its own class.
-pub fn write_of(record: &Recorded, body: &EventBody, facts: &Facts, content: Content) -> Write {
+pub fn write_of(
+    record: &Recorded,
+    body: &EventBody,
+    facts: &Facts,
+    content: Content,
+    chain_from: DeviceSeq,
+) -> Write {
     let take = match &body.change {
         Change::ConflictResolved { take, .. } => *take,
         Change::ProgramCreated { .. }
@@ -222,6 +228,7 @@ pub fn write_of(record: &Recorded, body: &EventBody, facts: &Facts, content: Con
         base: body.base,
         device: body.device_id,
         device_seq: body.device_seq,
+        chain_from,
         first: facts.first,
         take,
         content,
@@ -240,17 +247,41 @@ impl State {
         self.head = record.position;
         self.recorded_at = record.recorded_at;
         self.today = Some(record.recorded_on());
-        if let Entry::Accepted { body, facts } = &record.entry {
-            self.apply_accepted(record, body, facts);
+        match &record.entry {
+            Entry::Accepted { body, facts } => {
+                let chain_from = self.chain_from(body.device_id, body.device_seq);
+                self.apply_accepted(record, body, facts, chain_from);
+                self.note_number(body.device_id, body.device_seq);
+            }
+            Entry::Rejected(facts) => self.note_number(facts.device_id, facts.device_seq),
         }
     }
 
-    fn apply_accepted(&mut self, record: &Recorded, body: &EventBody, facts: &Facts) {
+    /// From which number on a device's chain is unbroken up to one that lands next. One that fills a hole stands alone.
+    pub fn chain_from(&self, device: DeviceId, seq: DeviceSeq) -> DeviceSeq {
+        match self.chains.get(&device) {
+            Some(chain) if seq == chain.last.next() => chain.from,
+            Some(_) | None => seq,
+        }
+    }
+
+    fn note_number(&mut self, device: DeviceId, seq: DeviceSeq) {
+        let from = self.chain_from(device, seq);
+        match self.chains.get_mut(&device) {
+            Some(chain) if seq <= chain.last => {}
+            Some(chain) => *chain = OwnChain { from, last: seq },
+            None => {
+                self.chains.insert(device, OwnChain { from, last: seq });
+            }
+        }
+    }
+
+    fn apply_accepted(&mut self, record: &Recorded, body: &EventBody, facts: &Facts, chain_from: DeviceSeq) {
         if let Some(added) = addition(body) {
             self.add(body, added);
         }
         for write in field_writes(body) {
-            self.write(record, body, facts, write);
+            self.write(record, body, facts, write, chain_from);
         }
         self.apply_membership(body);
         match &body.change {
@@ -297,14 +328,21 @@ impl State {
         });
     }
 
-    fn write(&mut self, record: &Recorded, body: &EventBody, facts: &Facts, written: FieldWrite) {
+    fn write(
+        &mut self,
+        record: &Recorded,
+        body: &EventBody,
+        facts: &Facts,
+        written: FieldWrite,
+        chain_from: DeviceSeq,
+    ) {
         let today = record.recorded_on();
         let Some(entity) = self.entities.get_mut(&written.entity) else { return };
         if !entity.kind.has(written.field) {
             return;
         }
         let register = Arc::make_mut(entity).fields.entry(written.field).or_default();
-        let mut write = write_of(record, body, facts, written.content);
+        let mut write = write_of(record, body, facts, written.content, chain_from);
         let equal = facts.equal_to.iter().find(|(field, _)| *field == written.field);
         let equal = equal.and_then(|(_, event)| register.writes().iter().find(|kept| kept.event == *event));
         if let Some(kept) = equal {

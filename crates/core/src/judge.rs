@@ -281,7 +281,7 @@ fn settled(
     };
     // Taking a side counts as having seen it, but not as having seen what it covers: a resolution that takes what its
     // author's view did not show would not be closed, and pruning leans on closed views.
-    let own = Write { take: None, ..draft(body, landing, landing.recorded_on, Content::Cleared) };
+    let own = Write { take: None, ..draft(state, body, landing, landing.recorded_on, Content::Cleared) };
     let mut found = Vec::new();
     for side in settles {
         let write = past_write(state, past, *side, *entity, *field);
@@ -315,11 +315,11 @@ fn past_write(
     let record = past.record(event)?;
     let Entry::Accepted { body, facts } = &record.entry else { return None };
     let written = fold::field_writes(body).into_iter().find(|w| w.entity == entity && w.field == field)?;
-    Some(fold::write_of(&record, body, facts, written.content))
+    Some(fold::write_of(&record, body, facts, written.content, body.device_seq))
 }
 
 /// The event's write of a field as it would stand at `date`.
-fn draft(body: &EventBody, landing: Landing, date: CivilDate, content: Content) -> Write {
+fn draft(state: &State, body: &EventBody, landing: Landing, date: CivilDate, content: Content) -> Write {
     let take = if let Change::ConflictResolved { take, .. } = &body.change { *take } else { None };
     Write {
         event: body.event_id,
@@ -329,6 +329,7 @@ fn draft(body: &EventBody, landing: Landing, date: CivilDate, content: Content) 
         base: body.base,
         device: body.device_id,
         device_seq: body.device_seq,
+        chain_from: state.chain_from(body.device_id, body.device_seq),
         first: landing.first,
         take,
         content,
@@ -352,7 +353,7 @@ fn applies_on(
     let mut date = landing.authored_on.min(landing.recorded_on);
     for write in writes {
         let Some(register) = state.register(write.entity, write.field) else { continue };
-        let own = draft(body, landing, landing.recorded_on, Content::Cleared);
+        let own = draft(state, body, landing, landing.recorded_on, Content::Cleared);
         let sides = register.sides(landing.recorded_on, state.epochs());
         let seen = sides.into_iter().filter(|side| own.has_seen(side, state.epochs())).map(|side| side.date);
         // A proved event needed no date where it was judged: what is dated later now was not there then.
@@ -384,7 +385,7 @@ fn judge_write(
         for side in &sides {
             after.push((*side).clone());
         }
-        after.push(draft(body, landing, date, write.content.clone()));
+        after.push(draft(state, body, landing, date, write.content.clone()));
         if after.sides(landing.recorded_on, state.epochs()).len() > MAX_SIDES {
             return Err(Rejection::TooManySides {
                 entity: write.entity,

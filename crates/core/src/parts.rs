@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::id::{DeviceId, EntityId, MemberId, OrgId, Position, ProgramId};
 use crate::register::{Epoch, Register};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
+use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, OwnChain, State};
 use crate::time::{CivilDate, Instant};
 
 /// Everything that a state of [`Keep::Sides`] is made of.
@@ -38,6 +38,8 @@ pub struct StateParts {
     pub imports: Vec<Import>,
     /// All epochs after the first, in order.
     pub epochs: Vec<Epoch>,
+    /// The chain of every device that has a record.
+    pub chains: BTreeMap<DeviceId, OwnChain>,
 }
 
 /// Parts that no fold has made.
@@ -90,6 +92,7 @@ impl State {
             devices: parts.devices,
             imports: parts.imports,
             epochs: parts.epochs,
+            chains: parts.chains,
         })
     }
 }

@@ -86,6 +86,8 @@ pub struct Write {
     pub device: DeviceId,
     /// Its number there.
     pub device_seq: DeviceSeq,
+    /// From which own number on the device's chain is unbroken up to this one.
+    pub chain_from: DeviceSeq,
     /// Where it stood before a restore.
     pub first: Option<First>,
     /// The side whose value it takes.
@@ -109,8 +111,14 @@ impl Write {
         if !knows(self.base.epoch, epochs) {
             return false;
         }
+        // What came later was not there; pruning leans on that too. A restore can turn the order round.
+        if other.position >= self.position {
+            return false;
+        }
         let confirmed = other.position <= clamp(&self.base, epochs);
-        let own = other.device == self.device && other.device_seq <= self.base.seq;
+        // A number that was skipped across a restore breaks the chain: before it, the same number may be another machine's.
+        let unbroken = other.device_seq >= self.chain_from;
+        let own = other.device == self.device && other.device_seq <= self.base.seq && unbroken;
         let before_restore = other
             .first
             .is_some_and(|first| first.epoch == self.base.epoch && first.position <= self.base.position);

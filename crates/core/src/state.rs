@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::digest::{Digest, Hasher};
 use crate::event::{PartyKind, Source};
 use crate::field::FieldKey;
-use crate::id::{DeviceId, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
+use crate::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
 use crate::register::{Content, Epoch, Register, Write};
 use crate::time::{CivilDate, Instant};
 use crate::value::ValueRef;
@@ -122,6 +122,15 @@ pub struct Device {
     pub org: OrgId,
 }
 
+/// How far back a device's numbers are one unbroken chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnChain {
+    /// The number that began it: 1, or one that was skipped to across a restore.
+    pub from: DeviceSeq,
+    /// The device's last number.
+    pub last: DeviceSeq,
+}
+
 /// A file that was imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Import {
@@ -158,6 +167,7 @@ pub struct State {
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) imports: Vec<Import>,
     pub(crate) epochs: Vec<Epoch>,
+    pub(crate) chains: BTreeMap<DeviceId, OwnChain>,
 }
 
 impl State {
@@ -177,7 +187,13 @@ impl State {
             devices: BTreeMap::new(),
             imports: Vec::new(),
             epochs: Vec::new(),
+            chains: BTreeMap::new(),
         }
+    }
+
+    /// The chain of every device that has a record.
+    pub const fn chains(&self) -> &BTreeMap<DeviceId, OwnChain> {
+        &self.chains
     }
 
     /// The programme.

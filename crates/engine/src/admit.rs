@@ -393,12 +393,7 @@ impl Working {
         verdicts
     }
 
-    fn keep(
-        &mut self,
-        event: &CheckedEvent,
-        record: &Recorded,
-        leaf: radslag_core::digest::Digest,
-    ) {
+    fn keep(&mut self, event: &CheckedEvent, record: &Recorded, leaf: radslag_core::digest::Digest) {
         let accepted = record.body().is_some();
         if accepted {
             self.lay_over(event);

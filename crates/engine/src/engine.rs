@@ -24,6 +24,8 @@ use crate::snapshots::Snapshots;
 use crate::writer::{Job, OpenJob, PushJob};
 
 pub use crate::writer::{Pushed, Writer};
+/// Whether a log can be followed from a place.
+pub use radslag_sync::exchange::{Cursor, Misplaced, locate};
 
 /// Why a call as a whole was not done.
 #[derive(Clone, Debug, thiserror::Error)]

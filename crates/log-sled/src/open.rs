@@ -73,7 +73,9 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
     let heads = load_heads(&disk)?;
     check_strays(&disk, &heads)?;
     match &marks {
-        Some(marks) => compare(&heads, marks, |program| was_rewound(&disk, program, acknowledged.generation()))?,
+        Some(marks) => {
+            compare(&heads, marks, |program| was_rewound(&disk, program, acknowledged.generation()))?
+        }
         None if heads.is_empty() => {}
         None => {
             tracing::warn!(dir = %dir.display(), "the high-water mark is missing; it begins anew at what is there")

@@ -116,10 +116,10 @@ impl EventLog for SledLog {
         let record = self.read(program, last, ReadLimit { records: 1, bytes: 0 })?;
         check::rewind(&rewind, self.shared.head(program).as_ref(), record.first())?;
         let tail = self.tail(program, last)?;
-        let root = check::frontier_root(&rewind.head).expect("the rewind was checked: its frontier has a root");
+        let root =
+            check::frontier_root(&rewind.head).expect("the rewind was checked: its frontier has a root");
         self.keeper.rewind(program, |generation| {
-            let batch =
-                batch::rewind(&rewind, tail, generation, |stem| self.disk.pieces_of(stem))?;
+            let batch = batch::rewind(&rewind, tail, generation, |stem| self.disk.pieces_of(stem))?;
             self.disk.write(batch)?;
             Ok(Standing { root, head: rewind.head })
         })
@@ -216,6 +216,51 @@ mod tests {
         let head = log.head(sample::program(1))?;
         let append = sample::append(sample::program(1), head.as_ref(), vec![sample::accepted(10)]);
         log.commit(Commit { appends: vec![append], rows: Vec::new() })
+    }
+
+    /// A process that ends between a rewind and the mark that follows it.
+    #[test]
+    fn a_rewind_that_was_cut_short_opens_and_a_store_that_lost_its_end_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        commit(&log).unwrap();
+        let first = log.head(sample::program(1)).unwrap().unwrap();
+        commit(&log).unwrap();
+        commit(&log).unwrap();
+        log.close().unwrap();
+        let marks = ["acknowledged.0", "acknowledged.1"].map(|name| dir.path().join(name));
+        let before = marks.each_ref().map(|path| std::fs::read(path).unwrap());
+        let rewind = |log: &SledLog| {
+            log.rewind(Rewind { program: sample::program(1), head: first.clone(), rows: Vec::new() })
+        };
+        let put_back = |bytes: &[Vec<u8>; 2]| {
+            marks.iter().zip(bytes).for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        };
+
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        rewind(&log).unwrap();
+        log.close().unwrap();
+        put_back(&before);
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        assert_eq!(log.head(sample::program(1)).unwrap().unwrap().position, 1);
+        log.close().unwrap();
+
+        // A later mark binds again: the excuse was for that one alone.
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        commit(&log).unwrap();
+        commit(&log).unwrap();
+        log.close().unwrap();
+        let after = marks.each_ref().map(|path| std::fs::read(path).unwrap());
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        rewind(&log).unwrap();
+        commit(&log).unwrap();
+        log.close().unwrap();
+        let log = SledLog::open(dir.path(), OpenOptions::default()).unwrap();
+        rewind(&log).unwrap();
+        log.close().unwrap();
+        put_back(&after);
+        let answer = SledLog::open(dir.path(), OpenOptions::default());
+        assert!(matches!(answer, Err(LogError::Behind { .. })), "{answer:?}");
     }
 
     #[test]

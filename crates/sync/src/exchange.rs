@@ -28,7 +28,7 @@
 //! assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
 //! log.push(Seen {
 //!     position: Position::new(1), record: Digest::of(b"record 1"), event, body: row.body, device, accepted: true,
-//!     opens_epoch: false,
+//!     opens: None,
 //! });
 //! exchange.receive(Tell::Lost).unwrap();
 //! assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
@@ -98,8 +98,8 @@ pub struct Seen {
     pub device: DeviceId,
     /// Accepted or rejected.
     pub accepted: bool,
-    /// Whether it opens an epoch: what the log held after its cut, it holds no more.
-    pub opens_epoch: bool,
+    /// The epoch that it opens: what the log held after its cut, it holds no more.
+    pub opens: Option<EpochId>,
 }
 
 /// What a restored log lacks of one bundle that the replica holds.
@@ -381,7 +381,8 @@ impl Exchange {
 
     /// An own event takes its row out of the outbox; one by this device that is no row was written by another machine.
     fn meet(&mut self, seen: &Seen, effects: &mut Effects) {
-        if seen.opens_epoch {
+        if let Some(epoch) = seen.opens {
+            self.cursor.epoch = epoch;
             // What was answered before may be gone.
             self.answered.clear();
             self.lost.iter_mut().for_each(|(_, answered)| *answered = None);
@@ -669,6 +670,7 @@ mod tests {
             body: Digest::of(&[of, number]),
             device: device(of),
             accepted: true,
+            opens: None,
         }
     }
 
@@ -745,6 +747,7 @@ mod tests {
                     continue;
                 }
                 match ask {
+                    Ask::Return { .. } => prop_assert!(false, "nothing is lost here"),
                     Ask::Push { rows } => {
                         let waiting: Vec<Row> =
                             outbox.iter().filter(|row| !settled.contains(&row.event)).copied().collect();
@@ -864,6 +867,73 @@ mod tests {
         let refusal = Refusal::Other { reason: "BASE_AHEAD".to_owned(), detail };
         let alarm = level(1).receive(Tell::Answers(&[Verdict::Refused(refusal)])).unwrap_err();
         assert!(matches!(&alarm, Alarm::Behind { .. }), "{alarm}");
+    }
+
+    fn returning(lost: Vec<Lost>, rows: u8) -> Exchange {
+        let outbox = (1..=rows).map(row).collect();
+        let mut exchange = Exchange::new(Goal::Both, device(1), at(0), None, outbox).returning(lost);
+        exchange.receive(Tell::CaughtUp(at(0))).unwrap();
+        exchange
+    }
+
+    #[test]
+    fn what_a_restored_log_lacks_is_handed_in_before_the_outbox_and_looked_for() {
+        let lost = |id, numbers: &[u8]| Lost { id, rows: numbers.iter().map(|n| row(*n)).collect() };
+        let mut exchange = returning(vec![lost(7, &[2, 3]), lost(9, &[4])], 1);
+        assert_eq!(exchange.generate(), Some(Ask::Return { bundle: 7 }));
+        exchange.receive(Tell::Lost).unwrap();
+        assert_eq!(exchange.generate(), Some(Ask::Return { bundle: 7 }));
+        let both = [Verdict::Accepted(receipt(1)), Verdict::DuplicateAccepted(receipt(2))];
+        exchange.receive(Tell::Answers(&both)).unwrap();
+        assert_eq!(exchange.generate(), Some(Ask::Return { bundle: 9 }));
+        exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(3))])).unwrap();
+        assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
+        exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(4))])).unwrap();
+        assert_eq!(exchange.generate(), Some(Ask::Follow { after: at(0) }));
+        let log = [seen(1, 1, 2), seen(2, 1, 3), seen(3, 1, 4), seen(4, 1, 1)];
+        let effects = exchange.receive(Tell::Records(&log)).unwrap();
+        assert_eq!((effects.forked, effects.settled.len()), (None, 1));
+        exchange.receive(Tell::CaughtUp(at(4))).unwrap();
+        assert_eq!(exchange.generate(), None);
+    }
+
+    #[test]
+    fn lost_records_that_the_server_does_not_take_are_named_and_asked_for_no_more() {
+        let lost = Lost { id: 7, rows: vec![row(2), row(3)] };
+        let mut exchange = returning(vec![lost.clone()], 0);
+        let forked = Verdict::DeviceForked { landed: event(2, 9) };
+        let effects = exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(1)), forked])).unwrap();
+        let (events, why) = effects.declined.unwrap();
+        assert_eq!((events, why.name()), (vec![event(1, 3)], "DEVICE_FORKED"));
+        exchange.receive(Tell::Records(&[seen(1, 1, 2)])).unwrap();
+        exchange.receive(Tell::CaughtUp(at(1))).unwrap();
+        assert_eq!(exchange.generate(), None);
+        let mut unseen = returning(vec![lost], 0);
+        let both = [Verdict::Accepted(receipt(1)), Verdict::Accepted(receipt(2))];
+        unseen.receive(Tell::Answers(&both)).unwrap();
+        let alarm = unseen.receive(Tell::CaughtUp(at(0)));
+        assert!(matches!(alarm, Err(Alarm::Unseen { .. })), "{alarm:?}");
+    }
+
+    #[test]
+    fn an_epoch_that_opens_makes_earlier_answers_void() {
+        let mut exchange = level(1);
+        exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(9))])).unwrap();
+        let opens = Some(EpochId::from_slice(&[5; 16]).unwrap());
+        exchange.receive(Tell::Records(&[Seen { opens, ..seen(1, 2, 1) }])).unwrap();
+        exchange.receive(Tell::CaughtUp(at(1))).unwrap();
+        assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
+    }
+
+    #[test]
+    fn a_place_of_another_epoch_is_told_where_the_logs_part() {
+        use radslag_core::id::ProgramId;
+        use radslag_core::state::Keep;
+        let state = State::new(ProgramId::default(), Keep::Sides);
+        assert_eq!(locate(&state, at(0)), Ok(()));
+        assert_eq!(locate(&state, at(1)), Err(Misplaced::Ahead));
+        let foreign = Cursor { epoch: EpochId::from_slice(&[5; 16]).unwrap(), ..at(0) };
+        assert_eq!(locate(&state, foreign), Err(Misplaced::ForeignEpoch(None)));
     }
 
     #[test]

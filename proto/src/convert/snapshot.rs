@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use radslag_core::digest::Digest;
 use radslag_core::event::Source;
 use radslag_core::field::FieldKey;
-use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId, Position};
+use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EventId, MemberId, OrgId, Position};
 use radslag_core::parts::StateParts;
 use radslag_core::register::{Epoch, Register};
-use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, State};
+use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, OwnChain, State};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, ValueRef};
 
@@ -21,7 +21,7 @@ use crate::log::v1 as wire;
 mod write;
 
 /// The version of the snapshot message that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The state's part of a snapshot; none before the first record.
 pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
@@ -42,6 +42,11 @@ pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
         member_id: device.member.to_vec(),
         org_id: device.org.to_string(),
     };
+    let chain = |(device_id, chain): (&DeviceId, &OwnChain)| wire::SnapshotChain {
+        device_id: device_id.to_vec(),
+        from: chain.from.get(),
+        last: chain.last.get(),
+    };
     Some(wire::Snapshot {
         format: FORMAT,
         program_id: state.program_id().to_vec(),
@@ -60,6 +65,7 @@ pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
         fences: Vec::new(),
         values: Vec::new(),
         last: None,
+        chains: state.chains().iter().map(chain).collect(),
     })
 }
 
@@ -98,8 +104,15 @@ pub fn decode_state(snapshot: &wire::Snapshot) -> Result<State, ConvertError> {
         devices: all(&snapshot.devices, decode_device).at("devices")?,
         imports: each(&snapshot.imports, |event| id(event).map(import)).at("imports")?,
         epochs: each(&snapshot.epochs, decode_epoch).at("epochs")?,
+        chains: all(&snapshot.chains, decode_chain).at("chains")?,
     };
     State::from_parts(parts).map_err(|error| wrong(error.to_string()))
+}
+
+fn decode_chain(chain: &wire::SnapshotChain) -> Result<(DeviceId, OwnChain), ConvertError> {
+    ensure(1 <= chain.from && chain.from <= chain.last, "is not between 1 and last").at("from")?;
+    let (from, last) = (DeviceSeq::new(chain.from), DeviceSeq::new(chain.last));
+    Ok((id(&chain.device_id).at("device_id")?, OwnChain { from, last }))
 }
 
 fn each<W, T>(wires: &[W], read: impl Fn(&W) -> Result<T, ConvertError>) -> Result<Vec<T>, ConvertError> {

@@ -2,14 +2,13 @@
 
 use radslag_core::id::Position;
 use radslag_core::state::State;
-use radslag_engine::engine::{Engine, Programme};
+use radslag_engine::engine::{Cursor, Engine, Misplaced, Programme, locate};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::sync_service_server::SyncService;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::convert::time::timestamp;
 use radslag_proto::limits;
 use radslag_proto::status::{ApiError, Reason};
-use radslag_sync::exchange::{self, Misplaced};
 use tonic::{Request, Response, Status};
 
 use super::failure::Failure;
@@ -152,7 +151,7 @@ fn compare(programme: &Programme, head: Position, verified: u64) {
 /// Why a stream cannot go on after a cursor, if it cannot; and the last place that both logs have, where that can be said.
 fn misplaced(state: &State, after: LogCursor) -> Option<(Reason, Option<LogCursor>)> {
     let LogCursor { epoch, position } = after;
-    match exchange::locate(state, exchange::Cursor { epoch, position }) {
+    match locate(state, Cursor { epoch, position }) {
         Ok(()) => None,
         Err(Misplaced::Ahead) => Some((Reason::PositionAhead, None)),
         Err(Misplaced::ForeignEpoch(common)) => {

@@ -51,7 +51,10 @@ fn one_outcome_each(world: &World, records: &[Recorded]) -> Result<(), String> {
             return Err(format!("law 1: {what}"));
         }
         if member.replica.still_lost() > 0 {
-            return Err(format!("law 1: {} records are still lost to a restore", member.replica.still_lost()));
+            return Err(format!(
+                "law 1: {} records are still lost to a restore",
+                member.replica.still_lost()
+            ));
         }
         if !member.replica.outbox.is_empty() {
             return Err(format!("law 1: {} events still wait in an outbox", member.replica.outbox.len()));
@@ -69,12 +72,14 @@ fn one_outcome_each(world: &World, records: &[Recorded]) -> Result<(), String> {
                 }
                 // Its copied device cannot know that what a restore took from the log still is in other municipalities' hands.
                 let taken = world.ended.values().any(|log| log.contains_key(event));
-                if authored.closed && !taken {
+                // Nor whether a message that it gave up on was still to arrive.
+                let late = authored.closed.is_some_and(|at| one.position > at);
+                if authored.closed.is_some() && !taken && !late {
                     return Err("law 1: an event that was written anew has landed too".to_owned());
                 }
             }
             // Its author knows, or has dealt with it since.
-            [_] | [] if kept || authored.closed => {}
+            [_] | [] if kept || authored.closed.is_some() => {}
             [_] => return Err("law 1: a rejection has not reached its author".to_owned()),
             [] => return Err("law 1: an event has vanished".to_owned()),
             _ => return Err("law 1: an event has two outcomes".to_owned()),
@@ -112,6 +117,7 @@ struct Write<'a> {
     position: Position,
     date: CivilDate,
     first: Option<First>,
+    chain_from: DeviceSeq,
     body: &'a EventBody,
 }
 
@@ -129,19 +135,20 @@ fn vouched(base: &Base, epochs: &Epochs) -> Option<Position> {
 }
 
 /// Whether `later` says that its author had seen `earlier`.
-fn says_seen(later: &EventBody, earlier: &Write<'_>, epochs: &Epochs) -> bool {
-    let taken =
-        matches!(&later.change, Change::ConflictResolved { take: Some(take), .. } if *take == earlier.event);
-    taken || base_holds(later, earlier, epochs)
+fn says_seen(later: &Write<'_>, earlier: &Write<'_>, epochs: &Epochs) -> bool {
+    let taken = matches!(&later.body.change,
+        Change::ConflictResolved { take: Some(take), .. } if *take == earlier.event);
+    taken || (earlier.position < later.position && base_holds(later, earlier, epochs))
 }
 
 /// Whether the base of `later` says so.
-fn base_holds(later: &EventBody, earlier: &Write<'_>, epochs: &Epochs) -> bool {
-    let Some(vouched) = vouched(&later.base, epochs) else { return false };
-    let own = earlier.body.device_id == later.device_id && earlier.body.device_seq <= later.base.seq;
-    let stood = earlier
-        .first
-        .is_some_and(|first| first.epoch == later.base.epoch && first.position <= later.base.position);
+fn base_holds(later: &Write<'_>, earlier: &Write<'_>, epochs: &Epochs) -> bool {
+    let base = &later.body.base;
+    let Some(vouched) = vouched(base, epochs) else { return false };
+    let own = earlier.body.device_id == later.body.device_id
+        && (later.chain_from..=base.seq).contains(&earlier.body.device_seq);
+    let stood =
+        earlier.first.is_some_and(|first| first.epoch == base.epoch && first.position <= base.position);
     own || stood || earlier.position <= vouched
 }
 
@@ -153,15 +160,35 @@ fn epochs(records: &[Recorded]) -> Epochs {
     records.iter().filter_map(opened).collect()
 }
 
+/// From which number on each device's chain is unbroken, record by record.
+fn chains(records: &[Recorded]) -> Vec<DeviceSeq> {
+    let mut last: BTreeMap<DeviceId, (DeviceSeq, DeviceSeq)> = BTreeMap::new();
+    let mut chains = Vec::with_capacity(records.len());
+    for record in records {
+        let (device, seq) = (device_of(record), number_of(record));
+        let (from, end) = last.get(&device).copied().unwrap_or((seq, seq.previous()));
+        if seq == end.next() {
+            chains.push(from);
+            last.insert(device, (from, seq));
+        } else {
+            chains.push(seq);
+            if seq > end {
+                last.insert(device, (seq, seq));
+            }
+        }
+    }
+    chains
+}
+
 /// Every write of every field, in order.
 fn writes(records: &[Recorded]) -> BTreeMap<(EntityId, FieldKey), Vec<Write<'_>>> {
     let mut writes: BTreeMap<_, Vec<Write<'_>>> = BTreeMap::new();
-    for record in records {
+    for (record, chain_from) in records.iter().zip(chains(records)) {
         let Entry::Accepted { body, facts } = &record.entry else { continue };
         for written in fold::field_writes(body) {
             let date = body.effective_on.or(facts.applies_on).unwrap_or(facts.recorded_on);
             let (event, position, first) = (record.event_id, record.position, facts.first);
-            let write = Write { event, position, date, first, body };
+            let write = Write { event, position, date, first, chain_from, body };
             writes.entry((written.entity, written.field)).or_default().push(write);
         }
     }
@@ -177,7 +204,7 @@ fn sides(writes: &[Write<'_>], today: CivilDate, epochs: &Epochs) -> BTreeSet<Ev
         for side in writes.iter().filter(|write| write.date <= day) {
             let covered = writes.iter().any(|other| {
                 let in_force = other.date <= day && other.date >= side.date;
-                other.event != side.event && in_force && says_seen(other.body, side, epochs)
+                other.event != side.event && in_force && says_seen(other, side, epochs)
             });
             if !covered {
                 sides.insert(side.event);
@@ -216,46 +243,38 @@ pub fn nothing_lost(world: &World, records: &[Recorded]) -> Result<(), String> {
 fn seen_is_what_was_shown(world: &World, records: &[Recorded]) -> Result<(), String> {
     let epochs = epochs(records);
     let now = stands(records);
-    let accepted: Vec<(&Recorded, &EventBody)> =
-        records.iter().filter_map(|record| record.body().map(|body| (record, body))).collect();
-    for (record, body) in &accepted {
-        let Some(authored) = world.book.get(&record.event_id) else { continue };
+    let accepted: Vec<Write<'_>> = records.iter().zip(chains(records)).filter_map(written).collect();
+    for record in &accepted {
+        let body = record.body;
+        let Some(authored) = world.book.get(&record.event) else { continue };
         // Somebody else's event under an id that was taken in vain, after a restore had made it free.
         if body.device_id == world.mallory_device() {
             continue;
         }
         let shown = &authored.shown;
         let log = world.ended.get(&shown.epoch).unwrap_or(&now);
-        for (earlier, its_body) in
-            accepted.iter().take_while(|(earlier, _)| earlier.position < record.position)
-        {
+        for earlier in accepted.iter().take_while(|earlier| earlier.position < record.position) {
             // A device's enrolment, which says nothing about any field, is nothing that anybody looks at.
-            if fold::field_writes(its_body).is_empty() {
+            if fold::field_writes(earlier.body).is_empty() {
                 continue;
             }
-            let stood = log.get(&earlier.event_id).copied();
+            let stood = log.get(&earlier.event).copied();
             let confirmed = stood.is_some_and(|stood| stood <= shown.confirmed);
-            let was_shown = confirmed || shown.waiting.contains(&earlier.event_id);
-            let first = match &earlier.entry {
-                Entry::Accepted { facts, .. } => facts.first,
-                Entry::Rejected(_) => None,
-            };
-            let write = Write {
-                event: earlier.event_id,
-                position: earlier.position,
-                date: earlier.recorded_on(),
-                first,
-                body: its_body,
-            };
-            let says = base_holds(body, &write, &epochs);
+            let was_shown = confirmed || shown.waiting.contains(&earlier.event);
+            let first = earlier.first;
+            let says = base_holds(record, earlier, &epochs);
+            let broken =
+                earlier.body.device_id == body.device_id && earlier.body.device_seq < record.chain_from;
             // It stands elsewhere than its author saw it, and nothing proves that place; or the epoch of the base is lost.
-            let proved = first.is_some_and(|first| first.epoch == body.base.epoch && Some(first.position) == stood);
-            let held = |at: Position| vouched(&Base { epoch: shown.epoch, position: at, ..body.base }, &epochs);
+            let proved =
+                first.is_some_and(|first| first.epoch == body.base.epoch && Some(first.position) == stood);
+            let held =
+                |at: Position| vouched(&Base { epoch: shown.epoch, position: at, ..body.base }, &epochs);
             let moved = stood.is_some_and(|at| held(at) != Some(at)) && !proved;
             let lost = vouched(&body.base, &epochs).is_none();
             // More sides, never fewer: an envelope may say less than was shown where it was written anew or a restore came
             // between.
-            if was_shown != says && !(was_shown && (authored.anew || moved || lost)) {
+            if was_shown != says && !(was_shown && (authored.anew || moved || lost || broken)) {
                 return Err(format!(
                     "law 4: the event at {} {} position {}, and its author {} it",
                     record.position,
@@ -267,6 +286,13 @@ fn seen_is_what_was_shown(world: &World, records: &[Recorded]) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// A record's event with what the log says about it.
+fn written((record, chain_from): (&Recorded, DeviceSeq)) -> Option<Write<'_>> {
+    let Entry::Accepted { body, facts } = &record.entry else { return None };
+    let (event, position, first) = (record.event_id, record.position, facts.first);
+    Some(Write { event, position, date: record.recorded_on(), first, chain_from, body })
 }
 
 /// Law 5: what a replica shows as confirmed is what the server's log holds there.
@@ -341,11 +367,14 @@ fn conditions_held(records: &[Recorded]) -> Result<(), String> {
 pub fn last_numbers(records: &[Recorded]) -> BTreeMap<DeviceId, DeviceSeq> {
     let mut last = BTreeMap::new();
     for record in records {
-        let seq = match &record.entry {
-            Entry::Accepted { body, .. } => body.device_seq,
-            Entry::Rejected(facts) => facts.device_seq,
-        };
-        last.insert(device_of(record), seq);
+        last.insert(device_of(record), number_of(record));
     }
     last
+}
+
+fn number_of(record: &Recorded) -> DeviceSeq {
+    match &record.entry {
+        Entry::Accepted { body, .. } => body.device_seq,
+        Entry::Rejected(facts) => facts.device_seq,
+    }
 }

@@ -50,8 +50,8 @@ pub struct Authored {
     pub sent: Option<u64>,
     /// When its author first heard of it, and where it was said to stand.
     pub heard: Option<(u64, Position)>,
-    /// Its author wrote it anew or gave it up.
-    pub closed: bool,
+    /// Its author wrote it anew or gave it up, with the log as far as they had it.
+    pub closed: Option<Position>,
     /// It was written anew, after other own events or as another device: a base is one number of a sequence, and cannot
     /// leave out what came between.
     pub anew: bool,
@@ -264,7 +264,7 @@ impl World {
         self.report.authored += 1;
         self.book.insert(
             event,
-            Authored { shown: shown.clone(), sent: None, heard: None, closed: false, anew: false },
+            Authored { shown: shown.clone(), sent: None, heard: None, closed: None, anew: false },
         );
     }
 
@@ -352,24 +352,25 @@ impl World {
             return Ok(());
         }
         let after = waiting(member);
-        self.written_anew(&before, &after)?;
+        self.written_anew(who, &before, &after)?;
         self.begin_sync(who)
     }
 
     /// Events that took the places of others: their authors saw the same.
-    fn written_anew(&mut self, before: &[EventId], after: &[EventId]) -> Result<(), String> {
+    fn written_anew(&mut self, who: usize, before: &[EventId], after: &[EventId]) -> Result<(), String> {
         if before.len() != after.len() {
             return Err(format!("law 1: {} events were written anew as {}", before.len(), after.len()));
         }
+        let held = self.members[who].replica.ledger.state.head();
         let renamed: BTreeMap<EventId, EventId> = before.iter().copied().zip(after.iter().copied()).collect();
         for (old, new) in &renamed {
             let Some(authored) = self.book.get_mut(old) else { continue };
-            authored.closed = true;
+            authored.closed = Some(held);
             let mut shown = authored.shown.clone();
             for waiting in &mut shown.waiting {
                 *waiting = renamed.get(waiting).copied().unwrap_or(*waiting);
             }
-            self.book.insert(*new, Authored { shown, sent: None, heard: None, closed: false, anew: true });
+            self.book.insert(*new, Authored { shown, sent: None, heard: None, closed: None, anew: true });
         }
         Ok(())
     }
@@ -409,12 +410,13 @@ impl World {
         let after: Vec<EventId> =
             member.replica.outbox.iter().skip(waited).map(|row| row.body.event_id).collect();
         if again && !after.is_empty() {
-            return self.written_anew(&before, &after);
+            return self.written_anew(who, &before, &after);
         }
+        let held = member.replica.ledger.state.head();
         let left = member.replica.quarantined().map_err(|error| format!("quarantine: {error}"))?;
         for event in before.iter().filter(|event| left.iter().all(|held| held.body.event_id != **event)) {
             if let Some(authored) = self.book.get_mut(event) {
-                authored.closed = true;
+                authored.closed = Some(held);
             }
         }
         Ok(())
@@ -465,7 +467,8 @@ impl World {
                     return Ok(());
                 }
                 let member = &mut self.members[to];
-                let at = member.replica.ask_instead(asked, &answer).map_err(|error| format!("alarm: {error}"))?;
+                let at =
+                    member.replica.ask_instead(asked, &answer).map_err(|error| format!("alarm: {error}"))?;
                 self.rejoin(to, at)
             }
             Flight::Stream { to, call, mut feed } => {
@@ -532,7 +535,9 @@ impl World {
     fn hear_opening(&mut self, who: usize, frame: Frame) -> Result<(), String> {
         let member = &mut self.members[who];
         let Some(at) = member.talk.take().and_then(|talk| talk.rejoin) else { return Ok(()) };
-        let Frame::Events(events) = frame else { return Err("alarm: the log ends where it parts".to_owned()) };
+        let Frame::Events(events) = frame else {
+            return Err("alarm: the log ends where it parts".to_owned());
+        };
         match member.replica.rewind(at.position, events) {
             Ok(_) => {
                 // What the form was opened on top of has left the programme.

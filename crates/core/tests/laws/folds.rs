@@ -120,7 +120,10 @@ fn undated_writes_apply_from_the_day_of_the_model(town: &Town) -> Result<(), Tes
         let mut wanted = day_of(body.authored_at).min(facts.recorded_on);
         for key in meant(body).into_iter().filter(|key| earlier.writes.contains_key(key)) {
             let kept = earlier.kept(key, facts.recorded_on);
-            let seen = kept.iter().filter(|line| earlier.has_seen(body, line)).map(|line| line.date);
+            let seen = kept
+                .iter()
+                .filter(|line| earlier.has_seen(body, record.position, line))
+                .map(|line| line.date);
             wanted =
                 wanted.max(seen.clone().filter(|date| *date <= facts.recorded_on).max().unwrap_or(wanted));
             let resolved = matches!(body.change, Change::ConflictResolved { .. });

@@ -356,9 +356,13 @@ impl Play {
         let mut asker = lines.first()?.body.clone();
         asker.base = base;
         asker.device_id = self.town.devices[who].id;
+        asker.device_seq = base.seq.next();
         asker.change = Change::Unknown;
         let any = dice.chance(10);
-        let seen: Vec<&Line<'_>> = lines.iter().filter(|line| any || naive.has_seen(&asker, line)).collect();
+        let seen: Vec<&Line<'_>> = lines
+            .iter()
+            .filter(|line| any || naive.has_seen(&asker, Position::new(u64::MAX), line))
+            .collect();
         let chosen = &seen[seen.len().saturating_sub(1 + dice.below(3))..];
         let mut settles: Vec<EventId> = chosen.iter().map(|line| line.event).collect();
         settles.sort_unstable();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use radslag_core::event::{Base, Change, EventBody};
 use radslag_core::field::FieldKey;
 use radslag_core::fold;
-use radslag_core::id::{EntityId, EpochId, EventId, Position};
+use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, Position};
 use radslag_core::record::{Entry, Facts, Recorded};
 use radslag_core::register::Content;
 use radslag_core::time::CivilDate;
@@ -32,6 +32,7 @@ pub(crate) struct Line<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Naive<'a> {
     pub(crate) epochs: Vec<(EpochId, Position)>,
+    pub(crate) numbers: Vec<(Position, DeviceId, DeviceSeq)>,
     pub(crate) writes: BTreeMap<Key, Vec<Line<'a>>>,
 }
 
@@ -39,6 +40,11 @@ impl<'a> Naive<'a> {
     pub(crate) fn new(log: &'a [Recorded]) -> Self {
         let mut naive = Self::default();
         for record in log {
+            let (device, seq) = match &record.entry {
+                Entry::Accepted { body, .. } => (body.device_id, body.device_seq),
+                Entry::Rejected(facts) => (facts.device_id, facts.device_seq),
+            };
+            naive.numbers.push((record.position, device, seq));
             let Entry::Accepted { body, facts } = &record.entry else { continue };
             if let Change::EpochOpened { epoch_id, cut_position, .. } = &body.change {
                 naive.epochs.push((*epoch_id, *cut_position));
@@ -75,21 +81,37 @@ impl<'a> Naive<'a> {
         least
     }
 
-    /// Decision 2 of the design.
-    pub(crate) fn has_seen(&self, by: &EventBody, other: &Line<'_>) -> bool {
+    /// From which of its device's numbers on there is no gap before an event at `at`.
+    fn chain_from(&self, by: &EventBody, at: Position) -> DeviceSeq {
+        let (mut from, mut last) = (DeviceSeq::new(1), DeviceSeq::ZERO);
+        let before =
+            self.numbers.iter().filter(|(position, device, _)| *position < at && *device == by.device_id);
+        for seq in before.map(|(_, _, seq)| *seq).chain([by.device_seq]) {
+            if seq > last.next() || seq == by.device_seq && seq <= last {
+                from = seq;
+            }
+            last = last.max(seq);
+        }
+        from
+    }
+
+    /// Decision 2 of the design: what `by`, which stands at `at`, had seen.
+    pub(crate) fn has_seen(&self, by: &EventBody, at: Position, other: &Line<'_>) -> bool {
         let takes = match &by.change {
             Change::ConflictResolved { take, .. } => *take == Some(other.event),
             _ => false,
         };
         let known = by.base.epoch.is_zero() || self.epochs.iter().any(|(id, _)| *id == by.base.epoch);
         let seen = other.position <= self.clamp(&by.base)
-            || (other.body.device_id == by.device_id && other.body.device_seq <= by.base.seq)
+            || (other.body.device_id == by.device_id
+                && other.body.device_seq <= by.base.seq
+                && other.body.device_seq >= self.chain_from(by, at))
             || other.facts.first.is_some_and(|f| f.epoch == by.base.epoch && f.position <= by.base.position);
-        known && seen || takes
+        known && seen && other.position < at || takes
     }
 
     pub(crate) fn covers(&self, by: &Line<'_>, other: &Line<'_>) -> bool {
-        by.event != other.event && by.date >= other.date && self.has_seen(by.body, other)
+        by.event != other.event && by.date >= other.date && self.has_seen(by.body, by.position, other)
     }
 
     pub(crate) fn sides(&self, key: Key, day: CivilDate) -> Vec<&Line<'a>> {
@@ -105,7 +127,8 @@ impl<'a> Naive<'a> {
     pub(crate) fn conflict(&self, key: Key, day: CivilDate) -> bool {
         let sides = self.sides(key, day);
         sides.iter().any(|a| {
-            sides.iter().any(|b| a.class != b.class && !self.has_seen(a.body, b) && !self.has_seen(b.body, a))
+            let unseen = |a: &Line<'_>, b: &Line<'_>| !self.has_seen(a.body, a.position, b);
+            sides.iter().any(|b| a.class != b.class && unseen(a, b) && unseen(b, a))
         })
     }
 

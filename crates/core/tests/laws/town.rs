@@ -365,7 +365,7 @@ impl Town {
         let record = &self.past.records[&event];
         let Entry::Accepted { body, facts } = &record.entry else { panic!("{event} was rejected") };
         let FieldWrite { content, .. } = fold::field_writes(body).remove(0);
-        fold::write_of(record, body, facts, content)
+        fold::write_of(record, body, facts, content, body.device_seq)
     }
 
     pub(crate) fn sides(&self, entity: EntityId, field: FieldKey) -> Vec<EventId> {

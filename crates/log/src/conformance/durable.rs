@@ -2,6 +2,7 @@
 
 use radslag_core::id::Position;
 
+use super::rewinding::back_to;
 use super::sample::{
     EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write,
 };
@@ -14,6 +15,23 @@ pub fn run_durable<P, L: EventLog>(place: impl Fn() -> P, open: impl Fn(&P) -> L
     an_empty_store_reopens_empty(&place(), &open);
     everything_is_there_after_reopening(&place(), &open);
     a_log_goes_on_after_reopening(&place(), &open);
+    a_rewound_log_reopens_where_it_ends(&place(), &open);
+}
+
+fn a_rewound_log_reopens_where_it_ends<P, L: EventLog>(place: &P, open: &impl Fn(&P) -> L) {
+    let log = open(place);
+    let first = write(&log, program(1), vec![with_value(accepted(200), 1, 30)]);
+    write(&log, program(1), vec![accepted(300), with_value(accepted(9), 1, 5_000)]);
+    log.rewind(back_to(&first, Vec::new())).expect("the log is longer than that");
+    drop(log);
+
+    let log = open(place);
+    assert_eq!(log.head(program(1)).expect("head").as_ref(), Some(&first.head));
+    let second = write(&log, program(1), vec![with_value(accepted(5), 2, 7)]);
+    drop(log);
+    let log = open(place);
+    assert_stands(&log, &first);
+    assert_stands(&log, &second);
 }
 
 fn an_empty_store_reopens_empty<P, L: EventLog>(place: &P, open: &impl Fn(&P) -> L) {

@@ -6,6 +6,7 @@
 mod appending;
 mod durable;
 mod reading;
+mod rewinding;
 mod rows;
 pub mod sample;
 
@@ -15,7 +16,7 @@ pub use durable::run_durable;
 
 /// Runs every case, each on a store that `make` just made.
 pub fn run_all<L: EventLog>(make: impl Fn() -> L) {
-    for case in appending::CASES.iter().chain(reading::CASES).chain(rows::CASES) {
+    for case in appending::CASES.iter().chain(reading::CASES).chain(rows::CASES).chain(rewinding::CASES) {
         case(&make());
     }
 }

@@ -1,0 +1,101 @@
+//! Taking back the end of a log.
+
+use radslag_core::id::Position;
+
+use super::Case;
+use super::sample::{
+    EVERYTHING, accepted, append, assert_stands, bytes, program, rejected, with_value, write,
+};
+use crate::contract::{Append, Commit, EventLog, MAX_COMMIT_BYTES, Rewind, RowChange, RowKey, RowKind};
+use crate::error::LogError;
+
+pub(super) const CASES: &[Case] = &[
+    what_was_taken_back_is_gone_and_the_rows_are_there,
+    a_log_goes_on_from_where_it_was_taken_back_to,
+    a_page_is_cut_where_the_log_ends,
+    other_programmes_stay_as_they_are,
+    a_rewind_that_takes_nothing_back_is_refused,
+];
+
+/// Three bundles with values large and small.
+fn three(log: &dyn EventLog) -> [Append; 3] {
+    let records =
+        |n: usize| vec![with_value(accepted(100 + n), 1, 30), with_value(accepted(n), 2, 9_000), rejected()];
+    [1, 2, 3].map(|n| write(log, program(1), records(n)))
+}
+
+fn row(number: u64) -> RowKey {
+    RowKey { program: program(1), kind: RowKind::Lost, number }
+}
+
+/// Goes back to the end of `append`.
+pub(super) fn back_to(append: &Append, rows: Vec<RowChange>) -> Rewind {
+    Rewind { program: append.program, head: append.head.clone(), rows }
+}
+
+fn what_was_taken_back_is_gone_and_the_rows_are_there(log: &dyn EventLog) {
+    let [first, second, third] = three(log);
+    log.rewind(back_to(&first, vec![RowChange::Put(row(4), bytes(5, 9_000))]))
+        .expect("the log is longer than that");
+    assert_stands(log, &first);
+    assert_eq!(log.head(program(1)).expect("head"), Some(first.head.clone()));
+    assert_eq!(log.read(program(1), Position::ZERO, EVERYTHING).expect("read").len(), first.records.len());
+    for gone in second.records.iter().chain(&third.records) {
+        let at = Position::new(gone.record.position);
+        assert_eq!(log.values(program(1), at).expect("values"), []);
+        assert_eq!(log.bundle(program(1), at).expect("bundle"), None);
+    }
+    assert_eq!(log.rows(program(1), RowKind::Lost).expect("rows"), [(4, bytes(5, 9_000))]);
+}
+
+fn a_log_goes_on_from_where_it_was_taken_back_to(log: &dyn EventLog) {
+    let [first, ..] = three(log);
+    log.rewind(back_to(&first, Vec::new())).expect("the log is longer than that");
+    let other = append(program(1), Some(&first.head), vec![with_value(accepted(7), 9, 3), accepted(8)]);
+    log.commit(Commit { appends: vec![other.clone()], rows: Vec::new() }).expect("it goes on");
+    assert_stands(log, &first);
+    assert_stands(log, &other);
+    let again = write(log, program(1), vec![accepted(1)]);
+    log.rewind(back_to(&other, Vec::new())).expect("it may be taken back again");
+    assert_eq!(log.head(program(1)).expect("head"), Some(other.head));
+    assert!(again.head.position > 0);
+}
+
+fn a_page_is_cut_where_the_log_ends(log: &dyn EventLog) {
+    let first = append(program(1), None, vec![accepted(10), accepted(11)]);
+    let second = append(program(1), Some(&first.head), vec![accepted(12), accepted(13)]);
+    let both = Commit { appends: vec![first.clone(), second], rows: Vec::new() };
+    log.commit(both).expect("two appends in one commit are taken");
+    log.rewind(back_to(&first, Vec::new())).expect("the log is longer than that");
+    assert_stands(log, &first);
+    let other = append(program(1), Some(&first.head), vec![accepted(99)]);
+    log.commit(Commit { appends: vec![other.clone()], rows: Vec::new() }).expect("it goes on");
+    assert_stands(log, &first);
+    assert_stands(log, &other);
+}
+
+fn other_programmes_stay_as_they_are(log: &dyn EventLog) {
+    let [first, ..] = three(log);
+    let others = [
+        write(log, program(0), vec![with_value(accepted(3), 1, 5)]),
+        write(log, program(2), vec![accepted(4)]),
+    ];
+    log.rewind(back_to(&first, Vec::new())).expect("the log is longer than that");
+    others.iter().for_each(|append| assert_stands(log, append));
+}
+
+fn a_rewind_that_takes_nothing_back_is_refused(log: &dyn EventLog) {
+    let nothing = append(program(1), None, vec![accepted(1)]);
+    assert!(matches!(log.rewind(back_to(&nothing, Vec::new())), Err(LogError::OutOfOrder { .. })));
+    let [first, second, third] = three(log);
+    assert!(matches!(log.rewind(back_to(&third, Vec::new())), Err(LogError::OutOfOrder { .. })));
+    let mut wrong = back_to(&first, Vec::new());
+    wrong.head.recorded_at += 1;
+    assert!(matches!(log.rewind(wrong), Err(LogError::Malformed { .. })));
+    let large = vec![RowChange::Put(row(1), vec![0; MAX_COMMIT_BYTES])];
+    assert!(matches!(log.rewind(back_to(&first, large)), Err(LogError::TooLarge { .. })));
+    for append in [&first, &second, &third] {
+        assert_stands(log, append);
+    }
+    assert_eq!(log.rows(program(1), RowKind::Lost).expect("rows"), []);
+}
