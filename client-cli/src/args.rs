@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use radslag_client::form::Form;
 
 use crate::ui::{Format, Lang};
 
@@ -255,7 +256,7 @@ pub struct Show {
     pub rows: bool,
 }
 
-/// What an edit says beside the fields.
+/// What a change says beside the fields, and what its author was looking at.
 #[derive(Args, Debug, Default, Clone)]
 pub struct Why {
     /// Why
@@ -264,6 +265,9 @@ pub struct Why {
     /// Which decision: its registry number
     #[arg(long, value_name = "NUMBER")]
     pub decision: Option<String>,
+    /// What you were looking at: the base that status, show, conflicts or export gave (default: what is there now)
+    #[arg(long, value_name = "TOKEN")]
+    pub base: Option<Form>,
     /// (not yet) From which day it applies
     #[arg(long, hide = true, value_name = "DATE")]
     pub effective: Option<String>,

@@ -4,6 +4,7 @@ mod conflicts;
 mod edit;
 mod editor;
 mod entry;
+mod meets;
 mod outbox;
 mod past;
 mod provisional;
@@ -118,6 +119,11 @@ fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
 }
 
 impl Why {
+    /// What the change is made in sight of: what its author was looking at, else what the replica shows now.
+    fn view<'a>(&self, replica: &'a Replica) -> Result<View<'a>, CliError> {
+        Ok(self.base.as_ref().map_or_else(|| Ok(replica.view()), |form| replica.view_of(form))?)
+    }
+
     /// The reason and decision for the events; an effective date is for a later release.
     fn act(&self) -> Result<radslag_client::author::Act, CliError> {
         if self.effective.is_some() {

@@ -1,5 +1,6 @@
 //! `show`: the programme now, with what is queued, or as of a point in time.
 
+use radslag_client::form::Form;
 use radslag_client::replica::{Replica, View};
 use radslag_core::as_of;
 use radslag_core::id::{EntityId, Position};
@@ -25,6 +26,8 @@ pub struct Point {
     pub day: CivilDate,
     /// The last confirmed record that is read; queued changes have no position yet.
     pub position: Position,
+    /// What whoever reads it has seen.
+    pub form: Form,
 }
 
 /// Reads the programme at `as_of`, or the view where none is given.
@@ -34,7 +37,12 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
         return Err(radslag_client::ClientError::Empty.into());
     }
     let Some(text) = as_of else {
-        return Ok(Point { state: view.state.clone(), day: view.day(), position: head });
+        return Ok(Point {
+            state: view.state.clone(),
+            day: view.day(),
+            position: head,
+            form: replica.form(),
+        });
     };
     let recorded = when::parse(text, replica.clock.now())?;
     if let as_of::Recorded::Position(asked) = recorded
@@ -53,7 +61,7 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
             format!("radslag show --as-of {began}"),
         ));
     };
-    Ok(Point { position: state.head(), state, day })
+    Ok(Point { position: state.head(), form: replica.form_as_of(&state), state, day })
 }
 
 /// `show`.
@@ -75,7 +83,7 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {
-        (true, true) => rows_json(place.ui, &program, area),
+        (true, true) => rows_json(place.ui, &point.form, &program, area),
         (true, false) => place.ui.object(&summary_json(&point, &program)),
         (false, true) => rows(place.ui, &ground, &program, area),
         (false, false) => {
@@ -120,6 +128,7 @@ fn summary_json(point: &Point, program: &ProgramView) -> Json {
         },
         "conflicts": view::conflicts(&point.state).len(),
         "state_hash": point.state.hash().to_string(),
+        "base_token": point.form.to_string(),
     })
 }
 
@@ -140,7 +149,7 @@ pub fn summary(ui: Ui, program: &ProgramView) -> String {
     }
 }
 
-fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows_json(ui: Ui, form: &Form, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
             ui.object(&json!({
@@ -151,6 +160,7 @@ fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<()
                 "responsible_ids": activity.responsible.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "lead_id": activity.lead.map(|lead| lead.to_string()),
                 "conflicts": activity.conflicting.iter().map(|field| field.name()).collect::<Vec<_>>(),
+                "base_token": form.to_string(),
             }))?;
         }
     }
@@ -263,7 +273,10 @@ pub fn entity(place: &Place, kind: EntityKind, name: &str) -> Result<(), CliErro
                 })
             })
             .collect();
-        return ui.object(&json!({"entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields}));
+        return ui.object(&json!({
+            "entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields,
+            "base_token": replica.form().to_string(),
+        }));
     }
     ui.line(&format!("{}  {}", id, ground.title(id)))?;
     let rows: Vec<Vec<String>> = lines
@@ -282,5 +295,6 @@ pub fn entity(place: &Place, kind: EntityKind, name: &str) -> Result<(), CliErro
         Lang::Sv => ["fält", "värde", "av"],
         Lang::En => ["field", "value", "by"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line(&format!("{}: {}", ui.text("bas", "base"), replica.form()))
 }
