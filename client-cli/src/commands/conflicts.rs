@@ -1,5 +1,6 @@
 //! Where municipalities disagree, and how it is settled.
 
+mod over;
 mod resolve;
 
 pub use resolve::resolve;

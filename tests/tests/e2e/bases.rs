@@ -132,7 +132,7 @@ fn a_resolution_in_an_older_window_leaves_the_side_that_it_did_not_show() {
     haninge.does(&["edit", ACTIVITY, "--cost", "3", "--base", &window]);
     haninge.does(&["sync"]);
 
-    haninge.run(&["resolve", id, "--take", "1"]).exits(1).says("no open conflict");
+    haninge.run(&["resolve", id, "--take", "1"]).exits(1).says("has had other sides since");
     let resolved = haninge.does(&["resolve", id, "--take", "1", "--reason", "offerten", "--base", &shown]);
     resolved.says("conflict about the cost");
     haninge.does(&["sync"]);

@@ -3,14 +3,14 @@
 //! What is decided is what was looked at: a side that came while somebody thought about it stays.
 
 use radslag_client::form::Form;
-use radslag_client::replica::Replica;
+use radslag_client::replica::{Replica, View};
 use radslag_core::command::{self, Choice, To};
 use radslag_core::field::FieldKey;
 use radslag_core::merge::{Merged, Part};
 use radslag_core::register::Write;
 use radslag_core::view::Conflict;
 
-use super::{Open, look};
+use super::{Open, look, over};
 use crate::args::Resolve;
 use crate::commands::edit::{cell, cost, hand_over, party, title};
 use crate::commands::{Place, editor, ground, meets};
@@ -56,7 +56,7 @@ fn decide(
     let view = replica.view_of(form)?;
     let ground = ground(&view);
     let open = look(replica, &ground, &view.state)?;
-    let conflict = &named(&open, &args.conflict)?.conflict;
+    let conflict = &named(ui, replica, &view, &open, &args.conflict)?.conflict;
     let choice = match (&args.take, value) {
         (Some(side), _) => Choice::Take(side_of(&ground, conflict, side)?.event),
         (None, Some(value)) => Choice::Value(new_value(&ground, conflict.field, value)?),
@@ -72,16 +72,27 @@ fn decide(
     Ok(())
 }
 
-/// The open conflict that is named.
-fn named<'a, 'b>(open: &'a [Open<'b>], name: &str) -> Result<&'a Open<'b>, CliError> {
-    if open.is_empty() {
-        return Err(CliError::refused(
-            "there are no conflicts",
-            "radslag sync fetches what others have written",
-        ));
+/// The open conflict that is named; for one that is over, what ended it.
+fn named<'a, 'b>(
+    ui: Ui,
+    replica: &Replica,
+    view: &View<'_>,
+    open: &'a [Open<'b>],
+    name: &str,
+) -> Result<&'a Open<'b>, CliError> {
+    let id = |open: &Open<'_>| open.conflict.id.to_string();
+    if !open.iter().any(|open| names::means(name, &id(open))) {
+        if let Some(over) = over::over(ui, replica, view, name)? {
+            return Err(over);
+        }
+        if open.is_empty() {
+            return Err(CliError::refused(
+                "there are no conflicts",
+                "radslag sync fetches what others have written",
+            ));
+        }
     }
-    let named = open.iter().map(|open| (open.conflict.id.to_string(), open));
-    names::by_digits("open conflict", name, named)
+    names::by_digits("open conflict", name, open.iter().map(|open| (id(open), open)))
 }
 
 /// What is opened in an editor, and for which conflict.
@@ -121,7 +132,7 @@ fn sheet(ui: Ui, replica: &Replica, form: &Form, args: &Resolve) -> Result<Sheet
     let view = replica.view_of(form)?;
     let ground = ground(&view);
     let open = look(replica, &ground, &view.state)?;
-    let open = named(&open, &args.conflict)?;
+    let open = named(ui, replica, &view, &open, &args.conflict)?;
     let conflict = &open.conflict;
     let merged = open.merged.as_ref().ok_or_else(|| {
         let what = format!("--edit: the {} is settled with --take or --value", conflict.field.name());
