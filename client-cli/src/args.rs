@@ -600,7 +600,7 @@ pub enum OutboxCommand {
 /// `outbox discard`.
 #[derive(Args, Debug)]
 pub struct OutboxDiscard {
-    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    /// Which: numbers as the list prints them (3, 4–5, q12), or digits of the event; a group goes as a whole
     #[arg(value_name = "N", required_unless_present = "all")]
     pub numbers: Vec<String>,
     /// Everything that will not land
@@ -614,7 +614,7 @@ pub struct OutboxDiscard {
 /// `outbox resubmit`.
 #[derive(Args, Debug)]
 pub struct OutboxResubmit {
-    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    /// Which: numbers as the list prints them (3, 4–5), or digits of the event; a group goes as a whole
     #[arg(value_name = "N", required_unless_present = "all")]
     pub numbers: Vec<String>,
     /// Everything that will not land
