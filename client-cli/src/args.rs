@@ -39,6 +39,11 @@ pub enum Command {
         after_help = "Example: radslag init --server http://127.0.0.1:7420 --program ID --org haninge --member \"Håkan\" haninge/"
     )]
     Init(Init),
+    /// Get a server's programme, ready to use: a new folder with a replica of it, for one person
+    #[command(
+        after_help = "Example: radslag clone --server http://127.0.0.1:7420 --org haninge --member \"Håkan\"\n         cd haninge\n         radslag show"
+    )]
+    Clone(CloneArgs),
     /// Fetch and verify what is new
     Pull,
     /// Hand in what is queued
@@ -104,9 +109,6 @@ pub enum Command {
     /// Fetch and verify the history before the snapshot that this replica began from
     #[command(after_help = "Example: radslag fetch-history --most 50000")]
     FetchHistory(FetchHistory),
-    /// (not yet) Copy another replica
-    #[command(hide = true)]
-    Clone(Later),
     /// Follow changes as they come: who, what and why; they are kept in the replica too
     #[command(after_help = "Example: radslag watch --format json")]
     Watch,
@@ -193,15 +195,12 @@ pub struct ProgramCreate {
     pub dir: Option<PathBuf>,
 }
 
-/// `init`.
+/// Who takes part, and where.
 #[derive(Args, Debug)]
-pub struct Init {
+pub struct Join {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
-    /// The programme's id
-    #[arg(long, value_name = "ID")]
-    pub program: String,
     /// The organisation's short name: a-z, 0-9 and -
     #[arg(long)]
     pub org: String,
@@ -217,9 +216,33 @@ pub struct Init {
     /// From how many records on the replica begins from a snapshot
     #[arg(long, hide = true, value_name = "RECORDS", default_value_t = 5_000, conflicts_with = "full")]
     pub snapshot_above: u64,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The programme's id
+    #[arg(long, value_name = "ID")]
+    pub program: String,
+    /// Who, and where
+    #[command(flatten)]
+    pub join: Join,
     /// The replica's folder
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// `clone`.
+#[derive(Args, Debug)]
+pub struct CloneArgs {
+    /// Which programme, by its id or its title (default: the only one on the server)
+    #[arg(long, value_name = "ID")]
+    pub program: Option<String>,
+    /// Who, and where
+    #[command(flatten)]
+    pub join: Join,
+    /// The folder to make (default: one with the organisation's name)
+    pub dir: Option<PathBuf>,
 }
 
 /// `fetch-history`.

@@ -4,6 +4,7 @@
 
 mod e2e {
     mod bases;
+    mod cloning;
     mod crashes;
     mod deciding;
     mod editing;

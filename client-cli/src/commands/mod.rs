@@ -1,5 +1,6 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod clone;
 mod conflicts;
 mod edit;
 mod editor;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
         Command::Program(Program::Show(_)) => Err(not_yet("program show")),
         Command::Init(args) => setup::init(ui, args).await,
+        Command::Clone(args) => clone::clone(ui, args).await,
         Command::Pull => sync::pull(&place).await,
         Command::Push => sync::push(&place).await,
         Command::Sync => sync::sync(&place).await,
@@ -60,7 +62,6 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Export(args) => table::export(&place, &args),
         Command::Verify(args) => past::verify(&place, &args).await,
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
-        Command::Clone(_) => Err(not_yet("clone")),
         Command::Watch => watch::watch(&place).await,
         Command::Baseline(_) => Err(not_yet("baseline")),
         Command::Prove(_) => Err(not_yet("prove")),
