@@ -58,7 +58,9 @@ pub enum Command {
     #[command(after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows")]
     Show(Show),
     /// Change an activity
-    #[command(after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"")]
+    #[command(
+        after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
+    )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
     #[command(subcommand)]
