@@ -83,7 +83,7 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {
-        (true, true) => rows_json(place.ui, &point.form, &program, area),
+        (true, true) => rows_json(place.ui, &program, area),
         (true, false) => place.ui.object(&summary_json(&point, &program)),
         (false, true) => rows(place.ui, &ground, &program, area),
         (false, false) => {
@@ -149,7 +149,7 @@ pub fn summary(ui: Ui, program: &ProgramView) -> String {
     }
 }
 
-fn rows_json(ui: Ui, form: &Form, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
             ui.object(&json!({
@@ -160,7 +160,6 @@ fn rows_json(ui: Ui, form: &Form, program: &ProgramView, only: Option<EntityId>)
                 "responsible_ids": activity.responsible.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "lead_id": activity.lead.map(|lead| lead.to_string()),
                 "conflicts": activity.conflicting.iter().map(|field| field.name()).collect::<Vec<_>>(),
-                "base_token": form.to_string(),
             }))?;
         }
     }

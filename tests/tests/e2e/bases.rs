@@ -53,7 +53,7 @@ fn two_windows_on_one_replica_conflict_rather_than_overwrite() {
     town.stop();
     // Each window reads what it is about to change, by whichever command.
     let one = token_in(&haninge.object(&["activity", "show", ACTIVITY]));
-    let two = token_in(&haninge.activity(ACTIVITY));
+    let two = token_in(&haninge.object(&["show"]));
     assert_eq!(one, two);
     haninge.does(&["edit", ACTIVITY, "--cost", "50000", "--base", &one]);
     let second = haninge.does(&["edit", ACTIVITY, "--cost", "60000", "--base", &two]);
