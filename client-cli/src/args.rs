@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use radslag_client::form::Form;
 
 use crate::ui::{Format, Lang};
 
@@ -38,6 +39,11 @@ pub enum Command {
         after_help = "Example: radslag init --server http://127.0.0.1:7420 --program ID --org haninge --member \"Håkan\" haninge/"
     )]
     Init(Init),
+    /// Get a server's programme, ready to use: a new folder with a replica of it, for one person
+    #[command(
+        after_help = "Example: radslag clone --server http://127.0.0.1:7420 --org haninge --member \"Håkan\"\n         cd haninge\n         radslag show"
+    )]
+    Clone(CloneArgs),
     /// Fetch and verify what is new
     Pull,
     /// Hand in what is queued
@@ -52,7 +58,9 @@ pub enum Command {
     #[command(after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows")]
     Show(Show),
     /// Change an activity
-    #[command(after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"")]
+    #[command(
+        after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
+    )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
     #[command(subcommand)]
@@ -103,9 +111,6 @@ pub enum Command {
     /// Fetch and verify the history before the snapshot that this replica began from
     #[command(after_help = "Example: radslag fetch-history --most 50000")]
     FetchHistory(FetchHistory),
-    /// (not yet) Copy another replica
-    #[command(hide = true)]
-    Clone(Later),
     /// Follow changes as they come: who, what and why; they are kept in the replica too
     #[command(after_help = "Example: radslag watch --format json")]
     Watch,
@@ -192,15 +197,12 @@ pub struct ProgramCreate {
     pub dir: Option<PathBuf>,
 }
 
-/// `init`.
+/// Who takes part, and where.
 #[derive(Args, Debug)]
-pub struct Init {
+pub struct Join {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
-    /// The programme's id
-    #[arg(long, value_name = "ID")]
-    pub program: String,
     /// The organisation's short name: a-z, 0-9 and -
     #[arg(long)]
     pub org: String,
@@ -216,9 +218,33 @@ pub struct Init {
     /// From how many records on the replica begins from a snapshot
     #[arg(long, hide = true, value_name = "RECORDS", default_value_t = 5_000, conflicts_with = "full")]
     pub snapshot_above: u64,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The programme's id
+    #[arg(long, value_name = "ID")]
+    pub program: String,
+    /// Who, and where
+    #[command(flatten)]
+    pub join: Join,
     /// The replica's folder
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// `clone`.
+#[derive(Args, Debug)]
+pub struct CloneArgs {
+    /// Which programme, by its id or its title (default: the only one on the server)
+    #[arg(long, value_name = "ID")]
+    pub program: Option<String>,
+    /// Who, and where
+    #[command(flatten)]
+    pub join: Join,
+    /// The folder to make (default: one with the organisation's name)
+    pub dir: Option<PathBuf>,
 }
 
 /// `fetch-history`.
@@ -255,7 +281,7 @@ pub struct Show {
     pub rows: bool,
 }
 
-/// What an edit says beside the fields.
+/// What a change says beside the fields, and what its author was looking at.
 #[derive(Args, Debug, Default, Clone)]
 pub struct Why {
     /// Why
@@ -264,6 +290,9 @@ pub struct Why {
     /// Which decision: its registry number
     #[arg(long, value_name = "NUMBER")]
     pub decision: Option<String>,
+    /// What you were looking at: the base that status, show, conflicts or export gave (default: what is there now)
+    #[arg(long, value_name = "TOKEN")]
+    pub base: Option<Form>,
     /// (not yet) From which day it applies
     #[arg(long, hide = true, value_name = "DATE")]
     pub effective: Option<String>,
@@ -596,7 +625,7 @@ pub enum OutboxCommand {
 /// `outbox discard`.
 #[derive(Args, Debug)]
 pub struct OutboxDiscard {
-    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    /// Which: numbers as the list prints them (3, 4–5, q12), or digits of the event; a group goes as a whole
     #[arg(value_name = "N", required_unless_present = "all")]
     pub numbers: Vec<String>,
     /// Everything that will not land
@@ -610,7 +639,7 @@ pub struct OutboxDiscard {
 /// `outbox resubmit`.
 #[derive(Args, Debug)]
 pub struct OutboxResubmit {
-    /// Which: numbers as the list prints them, or digits of the event; a group goes as a whole
+    /// Which: numbers as the list prints them (3, 4–5), or digits of the event; a group goes as a whole
     #[arg(value_name = "N", required_unless_present = "all")]
     pub numbers: Vec<String>,
     /// Everything that will not land

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use radslag_client::ClientError;
+use radslag_client::form::UnfitForm;
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,12 @@ fn client_hint(error: &ClientError) -> Option<String> {
         ClientError::WouldBeRefused(_) => "nothing is queued; make the change in another way",
         ClientError::TooLarge { .. } => "shorten the text, or make the change in several steps",
         ClientError::Refused { .. } => "radslag outbox list",
+        ClientError::Form(UnfitForm::Ahead { .. } | UnfitForm::UnknownEpoch(_)) => {
+            "radslag pull, or look again: radslag status prints the base of what is shown now"
+        }
+        ClientError::Form(UnfitForm::OtherProgram { .. } | UnfitForm::NotShownHere) => {
+            "look again: radslag status prints the base of what is shown now"
+        }
         ClientError::Empty => "radslag pull",
         ClientError::Log(error) => return error.help().map(str::to_owned),
         ClientError::Api(error) => return Some(format!("see docs/errors/{}.md", error.reason.name())),

@@ -69,16 +69,20 @@ pub fn front(id: EntityId) -> String {
     text[..8].to_owned()
 }
 
+/// Whether what was typed are digits of this id: its last or its first ones, four at least.
+pub fn means(typed: &str, hex: &str) -> bool {
+    let digits = typed.to_lowercase().replace('-', "");
+    let shaped = digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    shaped && (hex.ends_with(&digits) || hex.starts_with(&digits))
+}
+
 /// The one of `ids` that ends (or begins) with the digits that were typed.
 pub fn by_digits<'a, T>(
     what: &str,
     typed: &str,
     ids: impl Iterator<Item = (String, &'a T)>,
 ) -> Result<&'a T, CliError> {
-    let digits = typed.to_lowercase().replace('-', "");
-    let shaped = digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let matching = |hex: &str| shaped && (hex.ends_with(&digits) || hex.starts_with(&digits));
-    let found: Vec<(String, &T)> = ids.filter(|(hex, _)| matching(hex)).collect();
+    let found: Vec<(String, &T)> = ids.filter(|(hex, _)| means(typed, hex)).collect();
     match found.as_slice() {
         [(_, one)] => Ok(one),
         [] => Err(CliError::refused(

@@ -97,7 +97,7 @@ pub fn run(plan: &Plan) -> Report {
     assert_eq!(server, stands[0], "the server stands elsewhere");
     crew.into_iter().for_each(Process::end);
     let records = account_for(plan, &replicas, &ledger);
-    let listed: Vec<Vec<Json>> = replicas.iter().map(|replica| replica.objects(&["conflicts"])).collect();
+    let listed: Vec<Vec<Json>> = replicas.iter().map(Municipality::conflicts).collect();
     assert_eq!(listed[0].len(), stands[0].conflicts.len());
     for (replica, list) in replicas.iter().zip(&listed) {
         assert_eq!(list, &listed[0], "{} lists other conflicts", replica.dir().display());

@@ -247,6 +247,20 @@ impl Municipality {
         rows.into_iter().find(|row| row["title"] == title).unwrap_or(Json::Null)
     }
 
+    /// Every conflict as `conflicts` lists it, but for the base of this replica's view: the same in all replicas.
+    ///
+    /// # Panics
+    /// They cannot be listed.
+    #[track_caller]
+    pub fn conflicts(&self) -> Vec<Json> {
+        let mut listed = self.objects(&["conflicts"]);
+        for conflict in &mut listed {
+            let base = conflict.as_object_mut().and_then(|conflict| conflict.remove("base_token"));
+            assert!(base.is_some(), "{conflict} has no base");
+        }
+        listed
+    }
+
     /// The exported table, line by line.
     ///
     /// # Panics

@@ -1,11 +1,16 @@
 //! Where municipalities disagree, and how it is settled.
 
+mod over;
+mod resolve;
+
+pub use resolve::resolve;
+
+use radslag_client::form::Form;
 use radslag_client::replica::Replica;
 use radslag_core::as_of;
-use radslag_core::command::{self, Choice, To};
 use radslag_core::field::FieldKey;
 use radslag_core::id::{EntityId, Position};
-use radslag_core::merge::{Merged, Part, merge};
+use radslag_core::merge::{Merged, merge};
 use radslag_core::parse::time::{Timing, parse_time};
 use radslag_core::register::{Content, Write};
 use radslag_core::state::State;
@@ -14,19 +19,13 @@ use radslag_core::value::Slot;
 use radslag_core::view::{self, Conflict, FieldValue, Weight};
 use serde_json::{Value as Json, json};
 
-use super::edit::{cell, cost, hand_over, party, title};
-use super::{Place, editor, ground};
-use crate::args::{Conflicts, Resolve};
+use super::{Place, ground};
+use crate::args::Conflicts;
 use crate::error::CliError;
-use crate::names;
 use crate::shape::{Ground, weight_name};
 use crate::ui::{Lang, Ui};
 use crate::when;
 
-/// Below this line of an editor's file nothing is kept.
-const SCISSORS: &str = "-- >8 --";
-/// What stands around and between words that sides disagree on.
-const MARKS: [&str; 3] = ["<<<", "|||", ">>>"];
 const DAY: i64 = 86_400_000_000;
 
 /// A conflict with what there is to say about it beside its sides.
@@ -125,9 +124,10 @@ pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
         let mut sides = open.conflict.sides.iter();
         args.org.as_ref().is_none_or(|org| sides.any(|side| ground.author(side).0 == *org))
     });
+    let form = replica.form();
     if ui.json() {
         for open in &found {
-            ui.object(&conflict_json(&ground, open, replica.ledger.state.head()))?;
+            ui.object(&conflict_json(&ground, open, replica.ledger.state.head(), &form))?;
         }
         return Ok(());
     }
@@ -141,10 +141,14 @@ pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
         "avgör: radslag resolve ID --take SIDA, --value VÄRDE eller --edit",
         "settle: radslag resolve ID --take SIDE, --value VALUE or --edit",
     ));
+    ui.say(&match ui.lang {
+        Lang::Sv => format!("som det visas här, vad som än kommer emellan: lägg till --base {form}"),
+        Lang::En => format!("as it is shown here, whatever comes in between: add --base {form}"),
+    });
     Ok(())
 }
 
-fn conflict_json(ground: &Ground<'_>, open: &Open<'_>, confirmed: Position) -> Json {
+fn conflict_json(ground: &Ground<'_>, open: &Open<'_>, confirmed: Position, form: &Form) -> Json {
     let conflict = &open.conflict;
     let side = |side: &&Write| {
         let (org, member) = ground.author(side);
@@ -163,6 +167,7 @@ fn conflict_json(ground: &Ground<'_>, open: &Open<'_>, confirmed: Position) -> J
         "base": ground.json(conflict.field, open.base.as_ref()),
         "offer": open.merged.as_ref().and_then(Merged::text),
         "sides": conflict.sides.iter().map(side).collect::<Vec<_>>(),
+        "base_token": form.to_string(),
     })
 }
 
@@ -245,140 +250,4 @@ fn describe(ui: Ui, ground: &Ground<'_>, open: &Open<'_>) -> Result<(), CliError
         ui.line(&format!("{}: {offer}", ui.text("förslag", "suggestion")))?;
     }
     ui.line("")
-}
-
-/// What a person makes of the sides in their editor.
-fn edited(ui: Ui, ground: &Ground<'_>, open: &Open<'_>) -> Result<String, CliError> {
-    let conflict = &open.conflict;
-    let usage = || {
-        let what = format!("--edit: the {} is settled with --take or --value", conflict.field.name());
-        CliError::usage(what)
-    };
-    let merged = open.merged.as_ref().ok_or_else(usage)?;
-    let id = conflict.id.short();
-    let otherwise = format!("radslag resolve {id} --value TEXT");
-    let text = sheet(ui, ground, open, merged);
-    let after = editor::edited(ui, &format!("resolve-{id}"), &text, &otherwise, "radslag conflicts")?;
-    let kept = after.split(SCISSORS).next().unwrap_or_default().trim().to_owned();
-    if kept.is_empty() {
-        return Err(CliError::refused(
-            ui.text("texten är tom; ingenting är köat", "the text is empty; nothing is queued"),
-            otherwise,
-        ));
-    }
-    if let Some(mark) = MARKS.iter().find(|mark| kept.contains(**mark)) {
-        return Err(CliError::refused(
-            match ui.lang {
-                Lang::Sv => {
-                    format!("det står kvar {mark} i texten, där sidorna säger olika; ingenting är köat")
-                }
-                Lang::En => format!("{mark} is left in the text, where the sides differ; nothing is queued"),
-            },
-            format!("radslag resolve {id} --edit"),
-        ));
-    }
-    Ok(kept)
-}
-
-/// The file that is opened: the suggestion, and below the line what it was made of.
-fn sheet(ui: Ui, ground: &Ground<'_>, open: &Open<'_>, merged: &Merged) -> String {
-    let orgs: Vec<String> = open.conflict.sides.iter().map(|side| ground.author(side).0).collect();
-    let mut text = String::new();
-    for part in &merged.parts {
-        match part {
-            Part::Agreed(words) => text.push_str(words),
-            Part::Overlap(texts) => {
-                let named: Vec<String> =
-                    texts.iter().zip(&orgs).map(|(text, org)| format!("{org}: {}", text.trim())).collect();
-                text.push_str(&format!(
-                    "{} {} {}",
-                    MARKS[0],
-                    named.join(&format!(" {} ", MARKS[1])),
-                    MARKS[2]
-                ));
-            }
-        }
-    }
-    text.push_str(&format!("\n\n{SCISSORS}\n"));
-    text.push_str(ui.text(
-        "Skriv ovanför linjen vad som ska gälla. Inget under den sparas. Mellan <<< och >>> säger sidorna olika.\n",
-        "Write above the line what is to stand. Nothing below it is kept. Between <<< and >>> the sides differ.\n",
-    ));
-    if open.base.is_some() {
-        let before = ground.text(ui, open.conflict.field, open.base.as_ref());
-        text.push_str(&format!("{}: {before}\n", ui.text("före", "before")));
-    }
-    for (side, org) in open.conflict.sides.iter().zip(&orgs) {
-        text.push_str(&format!("{org}: {}\n", ground.text(ui, open.conflict.field, Some(&side.content))));
-    }
-    text
-}
-
-/// `resolve`.
-pub fn resolve(place: &Place, args: &Resolve) -> Result<(), CliError> {
-    let mut replica = place.open()?;
-    let view = replica.view();
-    let ground = ground(&view);
-    let open = look(&replica, &ground, &view.state)?;
-    if open.is_empty() {
-        return Err(CliError::refused(
-            "there are no conflicts",
-            "radslag sync fetches what others have written",
-        ));
-    }
-    let named = open.iter().map(|open| (open.conflict.id.to_string(), open));
-    let one = names::by_digits("open conflict", &args.conflict, named)?;
-    let conflict = &one.conflict;
-    let choice = match (&args.take, &args.value) {
-        (Some(side), _) => Choice::Take(side_of(&ground, conflict, side)?.event),
-        (None, Some(value)) => Choice::Value(new_value(&ground, conflict.field, value)?),
-        (None, None) if args.edit => {
-            let text = edited(place.ui, &ground, one)?;
-            Choice::Value(new_value(&ground, conflict.field, &text)?)
-        }
-        (None, None) => return Err(CliError::usage("say what stands: --take SIDE, --value VALUE or --edit")),
-    };
-    let draft = command::resolve(conflict, &choice)
-        .map_err(|error| CliError::Refused { what: error.to_string(), hint: None })?;
-    let base = replica.base();
-    drop(open);
-    drop(view);
-    hand_over(place.ui, &mut replica, base, vec![draft], &args.why)?;
-    Ok(replica.close()?)
-}
-
-/// A side by its number in the list, its organisation, or its event.
-fn side_of<'a>(ground: &Ground<'_>, conflict: &'a Conflict<'_>, name: &str) -> Result<&'a Write, CliError> {
-    let numbered = name.parse::<usize>().ok().filter(|_| name.len() <= 2);
-    if let Some(side) = numbered.and_then(|number| conflict.sides.get(number.checked_sub(1)?)) {
-        return Ok(side);
-    }
-    let by_org: Vec<&&Write> = conflict.sides.iter().filter(|side| ground.author(side).0 == name).collect();
-    match by_org.as_slice() {
-        [one] => return Ok(one),
-        [] => {}
-        _ => {
-            return Err(CliError::refused(
-                format!("{name} wrote {} of the sides", by_org.len()),
-                "name the side by its number or its event: radslag conflicts",
-            ));
-        }
-    }
-    let named = conflict.sides.iter().map(|side| (side.event.uuid().simple().to_string(), *side));
-    names::by_digits("side", name, named)
-}
-
-fn new_value(ground: &Ground<'_>, field: FieldKey, text: &str) -> Result<To, CliError> {
-    Ok(match field {
-        FieldKey::Cost => To::Cost(cost(text)?),
-        FieldKey::Lead | FieldKey::Organisation => To::Party(party(ground, text)?),
-        FieldKey::Title | FieldKey::Name => To::Text(title("--value", text)?),
-        FieldKey::Goal | FieldKey::Comment | FieldKey::Time => To::Text(cell("--value", text)?),
-        FieldKey::Place | FieldKey::Life | FieldKey::Responsible(_) => {
-            return Err(CliError::usage(format!(
-                "--value: the {} is settled with --take, or with move, retire or restore",
-                field.name()
-            )));
-        }
-    })
 }

@@ -2,6 +2,7 @@
 
 use radslag_client::replica::Replica;
 use radslag_core::command::{self, CommandError, Draft, Edit as FieldEdit, To};
+use radslag_core::event::Base;
 use radslag_core::field::FieldKey;
 use radslag_core::id::{EntityId, EventId};
 use radslag_core::parse::cost::{Cost, parse_cost};
@@ -9,7 +10,7 @@ use radslag_core::state::EntityKind;
 use radslag_table::MAX_CELL_BYTES;
 
 use super::past::changes;
-use super::{Place, ground, queued};
+use super::{Place, ground, meets, queued};
 use crate::args::{ActivityFields, Edit, Undo, Why};
 use crate::error::CliError;
 use crate::names;
@@ -65,7 +66,7 @@ pub fn party(ground: &Ground<'_>, name: &str) -> Result<EntityId, CliError> {
 /// `edit`.
 pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
     let mut replica = place.open()?;
-    let view = replica.view();
+    let view = args.why.view(&replica)?;
     let ground = ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
     let edits = edits(&ground, args)?;
@@ -80,12 +81,13 @@ pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
     if args.strict {
         expect_as_seen(&ground, id, &mut drafts);
     }
-    let base = replica.base();
+    let base = view.base;
     drop(view);
-    hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
+    let events = hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
     for line in settled {
         place.ui.say(&line);
     }
+    meets::say(place.ui, &replica, &events);
     Ok(replica.close()?)
 }
 
@@ -94,18 +96,19 @@ fn unchanged(error: &CommandError) -> CliError {
     CliError::Refused { what: error.to_string(), hint: None }
 }
 
-/// Queues the drafts and says so.
+/// Queues the drafts and says so; gives the new events.
 pub fn hand_over(
     ui: Ui,
     replica: &mut Replica,
-    base: radslag_core::event::Base,
+    base: Base,
     drafts: Vec<Draft>,
     why: &Why,
-) -> Result<(), CliError> {
+) -> Result<Vec<EventId>, CliError> {
     let act = why.act()?;
     let grouped = drafts.len() > 1;
     let events = replica.queue(base, drafts, &act, grouped)?;
-    queued(ui, replica, &events)
+    queued(ui, replica, &events)?;
+    Ok(events)
 }
 
 fn edits(ground: &Ground<'_>, args: &Edit) -> Result<Vec<FieldEdit>, CliError> {
@@ -217,7 +220,7 @@ pub fn named_parties(
 /// `undo`.
 pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let mut replica = place.open()?;
-    let view = replica.view();
+    let view = args.why.view(&replica)?;
     let all = changes(&replica, &view, |_| true)?;
     let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
     ids.dedup();
@@ -228,8 +231,9 @@ pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let changed: Vec<_> = all.into_iter().filter(|change| change.event == event).collect();
     let drafts = command::undo(&view.state, &view, view.day(), &changed)
         .map_err(|error| CliError::refused(error.to_string(), "radslag history shows what came after it"))?;
-    let base = replica.base();
+    let base = view.base;
     drop(view);
-    hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
+    let events = hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
+    meets::say(place.ui, &replica, &events);
     Ok(replica.close()?)
 }

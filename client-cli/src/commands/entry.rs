@@ -9,7 +9,7 @@ use radslag_core::state::EntityKind;
 use radslag_core::value::Slot;
 
 use super::edit::{cell, cost, hand_over, named_parties, party as named_party, title};
-use super::{Place, ground, show};
+use super::{Place, ground, meets, show};
 use crate::args::{
     ActivityCommand, ActivityFields, AreaCommand, MoveTo, NamedWhy, PartyCommand, SubgoalCommand, Why,
 };
@@ -129,11 +129,8 @@ pub fn party(place: &Place, command: PartyCommand) -> Result<(), CliError> {
                 Ok(vec![added.with_text(Slot::NAME, &name)])
             })
         }
-        PartyCommand::Edit { party, name, organisation, why } => {
-            let mut replica = place.open()?;
-            let view = replica.view();
-            let ground = ground(&view);
-            let id = find(&ground, EntityKind::Party, &party)?;
+        PartyCommand::Edit { party, name, organisation, why } => change(place, &why, |ground, _| {
+            let id = find(ground, EntityKind::Party, &party)?;
             let mut edits = Vec::new();
             if let Some(name) = name {
                 edits.push(FieldEdit { field: FieldKey::Name, to: To::Text(title("--name", &name)?) });
@@ -142,16 +139,12 @@ pub fn party(place: &Place, command: PartyCommand) -> Result<(), CliError> {
                 let to = if organisation.is_empty() {
                     To::Cleared
                 } else {
-                    To::Party(named_party(&ground, &organisation)?)
+                    To::Party(named_party(ground, &organisation)?)
                 };
                 edits.push(FieldEdit { field: FieldKey::Organisation, to });
             }
-            let drafts = revised(&ground, id, &edits)?;
-            let base = replica.base();
-            drop(view);
-            hand_over(place.ui, &mut replica, base, drafts, &why)?;
-            Ok(replica.close()?)
-        }
+            revised(ground, id, &edits)
+        }),
         PartyCommand::Move(_) => Err(CliError::usage("parties have no order; they are listed by name")),
         PartyCommand::Retire(args) => retire(place, EntityKind::Party, &args),
         PartyCommand::Restore(args) => restore(place, EntityKind::Party, &args),
@@ -193,11 +186,12 @@ fn change(
 ) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let new = EntityId::new(replica.ids.random_id());
-    let view = replica.view();
+    let view = why.view(&replica)?;
     let drafts = draft(&ground(&view), new)?;
-    let base = replica.base();
+    let base = view.base;
     drop(view);
-    hand_over(place.ui, &mut replica, base, drafts, why)?;
+    let events = hand_over(place.ui, &mut replica, base, drafts, why)?;
+    meets::say(place.ui, &replica, &events);
     Ok(replica.close()?)
 }
 

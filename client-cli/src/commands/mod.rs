@@ -1,9 +1,11 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod clone;
 mod conflicts;
 mod edit;
 mod editor;
 mod entry;
+mod meets;
 mod outbox;
 mod past;
 mod provisional;
@@ -36,6 +38,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
         Command::Program(Program::Show(_)) => Err(not_yet("program show")),
         Command::Init(args) => setup::init(ui, args).await,
+        Command::Clone(args) => clone::clone(ui, args).await,
         Command::Pull => sync::pull(&place).await,
         Command::Push => sync::push(&place).await,
         Command::Sync => sync::sync(&place).await,
@@ -59,7 +62,6 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Export(args) => table::export(&place, &args),
         Command::Verify(args) => past::verify(&place, &args).await,
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
-        Command::Clone(_) => Err(not_yet("clone")),
         Command::Watch => watch::watch(&place).await,
         Command::Baseline(_) => Err(not_yet("baseline")),
         Command::Prove(_) => Err(not_yet("prove")),
@@ -118,6 +120,11 @@ fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
 }
 
 impl Why {
+    /// What the change is made in sight of: what its author was looking at, else what the replica shows now.
+    fn view<'a>(&self, replica: &'a Replica) -> Result<View<'a>, CliError> {
+        Ok(self.base.as_ref().map_or_else(|| Ok(replica.view()), |form| replica.view_of(form))?)
+    }
+
     /// The reason and decision for the events; an effective date is for a later release.
     fn act(&self) -> Result<radslag_client::author::Act, CliError> {
         if self.effective.is_some() {

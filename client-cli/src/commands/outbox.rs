@@ -32,7 +32,7 @@ fn named(units: Vec<Unit>, names: &[String]) -> Result<Vec<Unit>, CliError> {
         let numbered = units.iter().position(|unit| unit.is_numbered(name));
         let at = match numbered {
             Some(at) => at,
-            None if looks_numbered(name) => return Err(unknown(name)),
+            None if looks_numbered(name) => return Err(unknown(&units, name)),
             None => {
                 let digits = units.iter().enumerate().flat_map(|(at, unit)| {
                     unit.events.iter().map(move |event| (event.id().uuid().simple().to_string(), at))
@@ -48,14 +48,24 @@ fn named(units: Vec<Unit>, names: &[String]) -> Result<Vec<Unit>, CliError> {
     Ok(kept.map(|(_, unit)| unit).collect())
 }
 
-/// Whether a name is a number of the list: shorter than the digits of an event.
+/// Whether a name is a number of the list, or a range of them. A number of four digits and more without a `q` may be an event's.
 fn looks_numbered(name: &str) -> bool {
-    let digits = name.strip_prefix('q').unwrap_or(name);
-    digits.len() < 4 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    let numbers: Vec<&str> = name.split(['-', '–']).collect();
+    let is_number = |name: &&str| {
+        let digits = name.trim_start_matches(['q', 'Q']);
+        let numeric = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        numeric && (digits.len() < 4 || digits.len() < name.len())
+    };
+    numbers.len() <= 2 && numbers.iter().all(is_number)
 }
 
-fn unknown(name: &str) -> CliError {
-    CliError::refused(format!("there is no number {name} in the outbox"), "radslag outbox list")
+fn unknown(units: &[Unit], name: &str) -> CliError {
+    let what = format!("there is no number {name} in the outbox");
+    let queued = format!("q{name}");
+    if units.iter().any(|unit| unit.is_numbered(&queued)) {
+        return CliError::refused(what, format!("{queued} is the queued one: radslag outbox list"));
+    }
+    CliError::refused(what, "radslag outbox list")
 }
 
 fn discard(place: &Place, args: &OutboxDiscard) -> Result<(), CliError> {

@@ -25,9 +25,10 @@ use crate::when;
 pub const ANY: &[EntityKind] =
     &[EntityKind::Activity, EntityKind::Subgoal, EntityKind::Area, EntityKind::Party, EntityKind::Program];
 
-/// Every confirmed and queued record, in order.
+/// Every confirmed and queued record that is in the view, in order.
 pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliError> {
     let mut records = replica.records()?;
+    records.retain(|record| record.position <= view.confirmed);
     records.extend(view.queued.iter().cloned());
     Ok(records)
 }

@@ -14,9 +14,9 @@ use radslag_core::event::{Authority, Base, Change};
 use radslag_core::id::{DeviceId, MemberId, OrgId, ProgramId};
 use radslag_core::parse::nfc_eq;
 use radslag_core::value::{Slot, Values as _};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::args::{Init, ProgramCreate};
+use crate::args::{Init, Join, ProgramCreate};
 use crate::commands::{edit, provisional, table};
 use crate::error::CliError;
 use crate::ui::Ui;
@@ -165,14 +165,57 @@ pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
 
 /// `init`.
 pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
+    let program = program_id(&args.program)?;
+    let replica = join(ui, &args.join, program, &args.dir).await?;
+    if ui.json() {
+        ui.object(&joined_json(&replica))?;
+    } else {
+        say_joined(ui, &replica)?;
+    }
+    Ok(replica.close()?)
+}
+
+/// A programme's id, as `--program` takes it.
+pub fn program_id(text: &str) -> Result<ProgramId, CliError> {
+    text.parse().map_err(|error| CliError::usage(format!("--program: {error}")))
+}
+
+/// What became of joining, for programs.
+pub fn joined_json(replica: &Replica) -> Json {
+    let settings = &replica.settings;
+    json!({
+        "program_id": settings.program.to_string(), "org": settings.org.to_string(), "member": settings.name,
+        "device_id": settings.device.to_string(), "position": replica.ledger.state.head().get(),
+        "provisional": provisional::json(replica),
+    })
+}
+
+/// The same for people.
+pub fn say_joined(ui: Ui, replica: &Replica) -> Result<(), CliError> {
+    let (settings, dir) = (&replica.settings, &replica.dir);
+    ui.line(&format!(
+        "{} {} ({}): {}",
+        ui.text("ny replika för", "new replica for"),
+        settings.org,
+        settings.name,
+        dir.display()
+    ))?;
+    ui.say(&format!(
+        "{}: {}",
+        ui.text("nyckeln ligger i", "the key is in"),
+        key_path(&dir.join(FOLDER)).display()
+    ));
+    Ok(())
+}
+
+/// Makes a replica in `dir` and enrols it, or goes on with one that could not be finished. It holds all that the server has.
+pub async fn join(ui: Ui, args: &Join, program: ProgramId, dir: &Path) -> Result<Replica, CliError> {
     if args.invite.is_some() {
         return Err(super::not_yet("--invite"));
     }
-    let program: ProgramId =
-        args.program.parse().map_err(|error| CliError::usage(format!("--program: {error}")))?;
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
     let member = edit::title("--member", &args.member)?;
-    let begun = begun_before(&args, program, &org, &member)?;
+    let begun = begun_before(args, dir, program, &org, &member)?;
     let remote = Remote::connect(&args.server).await?;
     let hello = remote.hello(&program.to_string()).await?;
     if !hello.open_enrolment {
@@ -183,74 +226,50 @@ pub async fn init(ui: Ui, args: Init) -> Result<(), CliError> {
     }
     let long = hello.head.as_ref().is_some_and(|head| head.position > args.snapshot_above);
     let log_key = <[u8; 32]>::try_from(hello.log_key).ok().filter(|_| long && !args.full);
-    let existed = args.dir.exists();
+    let existed = dir.exists();
     let mut replica = match begun {
         Some(replica) => replica,
-        None => make(&args, program, org, member)?,
+        None => make(&args.server, dir, program, org, member)?,
     };
-    let enrolled = enrol(ui, &mut replica, &remote, log_key.as_ref()).await;
-    let settings = replica.settings.clone();
-    let position = replica.ledger.state.head().get();
-    let provisional = provisional::json(&replica);
-    let line = provisional::line(ui, &replica);
-    let fetched = position > 0 || replica.snapshot_is_under_way()?;
+    let Err(error) = enrol(ui, &mut replica, &remote, log_key.as_ref()).await else {
+        provisional::say(ui, &replica);
+        return Ok(replica);
+    };
+    let fetched = replica.ledger.state.head().get() > 0 || replica.snapshot_is_under_way()?;
     replica.close()?;
-    if let Err(error) = enrolled {
-        if fetched && matches!(error, CliError::Client(ClientError::NoAnswer { .. })) {
-            ui.say(ui.text(
-                "det som hämtats är kvar: samma kommando fortsätter därifrån",
-                "what was fetched is kept: the same command goes on from there",
-            ));
-            return Err(error);
-        }
-        // The key has signed nothing that landed; a second attempt starts afresh.
-        let _ = std::fs::remove_dir_all(args.dir.join(FOLDER));
-        if !existed {
-            let _ = std::fs::remove_dir(&args.dir);
-        }
+    if fetched && matches!(error, CliError::Client(ClientError::NoAnswer { .. })) {
+        ui.say(ui.text(
+            "det som hämtats är kvar: samma kommando fortsätter därifrån",
+            "what was fetched is kept: the same command goes on from there",
+        ));
         return Err(error);
     }
-    if let Some(line) = line {
-        ui.say(&line);
+    // The key has signed nothing that landed; a second attempt starts afresh.
+    let _ = std::fs::remove_dir_all(dir.join(FOLDER));
+    if !existed {
+        let _ = std::fs::remove_dir(dir);
     }
-    if ui.json() {
-        return ui.object(&json!({
-            "program_id": program.to_string(), "org": settings.org.to_string(), "member": settings.name,
-            "device_id": settings.device.to_string(), "position": position, "provisional": provisional,
-        }));
-    }
-    ui.line(&format!(
-        "{} {} ({}): {}",
-        ui.text("ny replika för", "new replica for"),
-        settings.org,
-        settings.name,
-        args.dir.display()
-    ))?;
-    ui.say(&format!(
-        "{}: {}",
-        ui.text("nyckeln ligger i", "the key is in"),
-        key_path(&args.dir.join(FOLDER)).display()
-    ));
-    Ok(())
+    Err(error)
 }
 
-/// The replica that an earlier `init` of the same person began and could not finish; none where there is no replica at all.
+/// The replica that an earlier attempt of the same person began and could not finish; none where there is no replica at all.
 fn begun_before(
-    args: &Init,
+    args: &Join,
+    dir: &Path,
     program: ProgramId,
     org: &OrgId,
     member: &str,
 ) -> Result<Option<Replica>, CliError> {
-    if !args.dir.join(FOLDER).exists() {
+    if !dir.join(FOLDER).exists() {
         return Ok(None);
     }
-    let exists = || ClientError::ReplicaExists(args.dir.clone());
-    let mut settings = Settings::load(&args.dir.join(FOLDER)).map_err(|_| exists())?;
+    let exists = || ClientError::ReplicaExists(dir.to_owned());
+    let mut settings = Settings::load(&dir.join(FOLDER)).map_err(|_| exists())?;
     let same = settings.program == program && settings.org == *org && nfc_eq(&settings.name, member);
     if !same {
         return Err(exists().into());
     }
-    let replica = Replica::open(&args.dir, Arc::new(SystemClock), Arc::new(SystemIds))?;
+    let replica = Replica::open(dir, Arc::new(SystemClock), Arc::new(SystemIds))?;
     if replica.ledger.state.devices().contains_key(&settings.device) {
         return Err(exists().into());
     }
@@ -259,14 +278,20 @@ fn begun_before(
     }
     replica.close()?;
     settings.server.clone_from(&args.server);
-    settings.save(&args.dir.join(FOLDER))?;
-    Ok(Some(Replica::open(&args.dir, Arc::new(SystemClock), Arc::new(SystemIds))?))
+    settings.save(&dir.join(FOLDER))?;
+    Ok(Some(Replica::open(dir, Arc::new(SystemClock), Arc::new(SystemIds))?))
 }
 
-fn make(args: &Init, program: ProgramId, org: OrgId, member: String) -> Result<Replica, CliError> {
+fn make(
+    server: &str,
+    dir: &Path,
+    program: ProgramId,
+    org: OrgId,
+    member: String,
+) -> Result<Replica, CliError> {
     let ids = SystemIds;
     let settings = Settings {
-        server: args.server.clone(),
+        server: server.to_owned(),
         program,
         org,
         member: MemberId::new(ids.random_id()),
@@ -274,7 +299,7 @@ fn make(args: &Init, program: ProgramId, org: OrgId, member: String) -> Result<R
         device: DeviceId::new(ids.random_id()),
     };
     let key = DeviceKey::from_seed(ids.random32());
-    Ok(Replica::make(&args.dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?)
+    Ok(Replica::make(dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?)
 }
 
 /// Fetches a snapshot or the log, then introduces the device, and where they are new the organisation and the member. What an earlier

@@ -1,5 +1,6 @@
 //! `show`: the programme now, with what is queued, or as of a point in time.
 
+use radslag_client::form::Form;
 use radslag_client::replica::{Replica, View};
 use radslag_core::as_of;
 use radslag_core::id::{EntityId, Position};
@@ -25,6 +26,8 @@ pub struct Point {
     pub day: CivilDate,
     /// The last confirmed record that is read; queued changes have no position yet.
     pub position: Position,
+    /// What whoever reads it has seen.
+    pub form: Form,
 }
 
 /// Reads the programme at `as_of`, or the view where none is given.
@@ -34,7 +37,12 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
         return Err(radslag_client::ClientError::Empty.into());
     }
     let Some(text) = as_of else {
-        return Ok(Point { state: view.state.clone(), day: view.day(), position: head });
+        return Ok(Point {
+            state: view.state.clone(),
+            day: view.day(),
+            position: head,
+            form: replica.form(),
+        });
     };
     let recorded = when::parse(text, replica.clock.now())?;
     if let as_of::Recorded::Position(asked) = recorded
@@ -53,7 +61,7 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
             format!("radslag show --as-of {began}"),
         ));
     };
-    Ok(Point { position: state.head(), state, day })
+    Ok(Point { position: state.head(), form: replica.form_as_of(&state), state, day })
 }
 
 /// `show`.
@@ -120,6 +128,7 @@ fn summary_json(point: &Point, program: &ProgramView) -> Json {
         },
         "conflicts": view::conflicts(&point.state).len(),
         "state_hash": point.state.hash().to_string(),
+        "base_token": point.form.to_string(),
     })
 }
 
@@ -263,7 +272,10 @@ pub fn entity(place: &Place, kind: EntityKind, name: &str) -> Result<(), CliErro
                 })
             })
             .collect();
-        return ui.object(&json!({"entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields}));
+        return ui.object(&json!({
+            "entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields,
+            "base_token": replica.form().to_string(),
+        }));
     }
     ui.line(&format!("{}  {}", id, ground.title(id)))?;
     let rows: Vec<Vec<String>> = lines
@@ -282,5 +294,6 @@ pub fn entity(place: &Place, kind: EntityKind, name: &str) -> Result<(), CliErro
         Lang::Sv => ["fält", "värde", "av"],
         Lang::En => ["field", "value", "by"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line(&format!("{}: {}", ui.text("bas", "base"), replica.form()))
 }

@@ -207,6 +207,7 @@ pub fn status(place: &Place) -> Result<(), CliError> {
                 "conflict_id": id.to_string(), "title": title, "field": field.name(),
             })).collect::<Vec<_>>(),
             "lost": replica.still_lost(), "provisional": provisional::json(&replica), "doubtful": view.doubtful.len(), "state_hash": replica.ledger.state.hash().to_string(),
+            "base_token": replica.form().to_string(),
         }));
     }
     let title = view::title(&view.state, &view, replica.settings.program.into(), view.day());
@@ -222,6 +223,7 @@ pub fn status(place: &Place) -> Result<(), CliError> {
         vec![ui.text("i kö", "queued").to_owned(), replica.outbox.len().to_string()],
         vec![ui.text("i karantän", "in quarantine").to_owned(), quarantine.to_string()],
         vec![ui.text("konflikter", "conflicts").to_owned(), conflicts.to_string()],
+        vec![ui.text("bas (--base)", "base (--base)").to_owned(), replica.form().to_string()],
     ];
     if replica.still_lost() > 0 {
         let label = ui.text("saknas på servern", "lost by the server");

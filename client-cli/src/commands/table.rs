@@ -278,7 +278,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     if ui.json() {
         return ui.object(&json!({
             "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.position.get(),
-            "effective_on": point.day.to_string(),
+            "effective_on": point.day.to_string(), "base_token": point.form.to_string(),
         }));
     }
     ui.line(&format!(
@@ -287,7 +287,14 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         bytes.len(),
         point.position,
         point.day
-    ))
+    ))?;
+    ui.say(&match ui.lang {
+        Lang::Sv => format!("det som ändras utifrån tabellen: radslag edit … --base {}", point.form),
+        Lang::En => {
+            format!("for what is changed after reading the table: radslag edit … --base {}", point.form)
+        }
+    });
+    Ok(())
 }
 
 /// Writes beside and renames, so that no reader ever meets half a table.

@@ -308,7 +308,7 @@ mod tests {
     /// Position and number that the base of `old` names, written anew by device 1 after these records, with `placed` written
     /// anew before it under these numbers.
     fn base(old: &Old, by: u8, records: &[Recorded], placed: &[(u64, &Old)]) -> (u64, u64) {
-        let epoch = self.ledger.state.epoch();
+        let epoch = EpochId::default();
         let mut since = Since { records: BTreeMap::new(), own: BTreeMap::new(), epoch };
         records.iter().for_each(|record| since.note(record, device(by)));
         if by != 1 {

@@ -1,7 +1,7 @@
 //! What a server asks of an event before it takes it in, asked before the event is queued: what would be refused later would
 //! take everything after it into quarantine.
 
-use radslag_core::event::EventBody;
+use radslag_core::event::Base;
 use radslag_core::verdict::Refusal;
 use radslag_engine::check::check_event;
 use radslag_proto::convert::bundle::PushedEvent;
@@ -19,25 +19,25 @@ impl Replica {
             PushedEvent { body_bytes: event.bytes.clone(), values: checked_values(event), stood: None };
         let (program, device) = (self.settings.program, self.settings.device);
         check_event(program, device, pushed, event.hash).map_err(refused)?;
-        self.check_base(&event.body).map_err(refused)
+        self.check_base(&event.body.base).map_err(refused)
     }
 
     /// A base reaches as far as the log at most, and as far as that of every own event that it has seen.
-    fn check_base(&self, body: &EventBody) -> Result<(), Refusal> {
+    pub(crate) fn check_base(&self, base: &Base) -> Result<(), Refusal> {
         let (state, head) = (&self.ledger.state, self.ledger.state.head());
-        let base = state.clamp(&body.base);
-        if base > head {
-            return Err(Refusal::BaseAhead { base, head });
+        let vouched = state.clamp(base);
+        if vouched > head {
+            return Err(Refusal::BaseAhead { base: vouched, head });
         }
         let fence = self.ledger.fences.of(self.settings.device);
-        let landed = fence.seen_by(&body.base);
+        let landed = fence.seen_by(base);
         let queued = self.outbox.iter().map(|event| &event.body);
-        let queued = queued.filter(|own| own.device_seq <= body.base.seq).map(|own| {
+        let queued = queued.filter(|own| own.device_seq <= base.seq).map(|own| {
             // A log that was rewound ends before what it had been; the epoch that says so comes with the next record.
             state.clamp(&own.base).min(state.head())
         });
         match queued.chain(landed).max() {
-            Some(seen) if seen > base => Err(Refusal::ViewNotClosed { base: body.base.position, seen }),
+            Some(seen) if seen > vouched => Err(Refusal::ViewNotClosed { base: base.position, seen }),
             Some(_) | None => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ use radslag_engine::ledger::LedgerError;
 use radslag_log::LogError;
 use radslag_proto::status::ApiError;
 
+use crate::form::UnfitForm;
 use crate::resubmit::KeptInOutbox;
 
 /// Why a replica did not do as asked.
@@ -125,6 +126,9 @@ pub enum ClientError {
     /// What waits in the outbox cannot be given up.
     #[error("{0}")]
     KeptInOutbox(#[from] KeptInOutbox),
+    /// Nothing can be written in sight of the form.
+    #[error(transparent)]
+    Form(#[from] UnfitForm),
     /// The replica has not been pulled yet.
     #[error("this replica has no programme yet")]
     Empty,

@@ -1,7 +1,8 @@
 //! A municipality's replica: a local store with the confirmed log, an outbox, a key, and the way to the server.
 //!
 //! [`replica::Replica`] works without a network: it shows `fold(confirmed ++ outbox)` and queues what is edited.
-//! [`remote::Remote`] is the connection, [`exchange`] moves records over it, [`steps`] verifies and stores every one.
+//! A [`form::Form`] is a view that somebody writes in sight of, kept while the replica goes on. [`remote::Remote`] is the
+//! connection, [`exchange`] moves records over it, [`steps`] verifies and stores every one.
 
 mod again;
 pub mod author;
@@ -10,6 +11,7 @@ mod checks;
 pub mod error;
 pub mod exchange;
 pub mod fork;
+pub mod form;
 pub mod history;
 pub mod parted;
 pub mod past;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use prost::Message as _;
 use radslag_core::command::Draft;
+use radslag_core::digest::Digest;
 use radslag_core::event::{Base, EventBody};
-use radslag_core::id::{DeviceSeq, EventId};
+use radslag_core::id::{DeviceSeq, EventId, Position};
 use radslag_core::judge::{self, MemoryPast, Past};
 use radslag_core::record::{Entry, First, Recorded};
 use radslag_core::rejection::Rejection;
@@ -95,9 +96,13 @@ pub struct Quarantined {
     pub refused_from: Option<Refused>,
 }
 
-/// The programme as the replica shows it.
+/// The programme as the replica shows it, or as it did when a form was opened.
 pub struct View<'a> {
     replica: &'a Replica,
+    /// What whoever looks at it has seen: the base of what is written in sight of it.
+    pub base: Base,
+    /// The last confirmed record in it.
+    pub confirmed: Position,
     /// Confirmed and queued changes, folded.
     pub state: State,
     /// The queued changes as they would be recorded.
@@ -119,7 +124,20 @@ impl Past for View<'_> {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// A view that shows `state`, for now without anything queued.
+    pub(crate) fn on(replica: &'a Replica, base: Base, state: State) -> Self {
+        Self {
+            replica,
+            base,
+            confirmed: state.head(),
+            state,
+            queued: Vec::new(),
+            doubtful: Vec::new(),
+            overlay: MemoryPast::default(),
+        }
+    }
+
     fn past<T>(&self, ask: impl FnOnce(&LogPast<'_>) -> T) -> T {
         ask(&LogPast {
             log: self.replica.log.as_ref(),
@@ -134,12 +152,6 @@ impl View<'_> {
         self.state.today().unwrap_or_else(|| day_of(self.replica.clock.now()))
     }
 
-    fn lay_over(&mut self, event: &Authored) {
-        for value in &event.values {
-            self.overlay.values.insert(event.body.event_id, value.slot, value.bytes.clone());
-        }
-    }
-
     /// Judges a queued event as if it landed next and takes it into the view.
     ///
     /// # Errors
@@ -149,8 +161,23 @@ impl View<'_> {
     }
 
     /// As [`View::take`], for one that stood in the log before a restore.
-    fn take_as(&mut self, event: &Authored, first: Option<First>) -> Result<(), Rejection> {
-        self.lay_over(event);
+    pub(crate) fn take_as(&mut self, event: &Authored, first: Option<First>) -> Result<(), Rejection> {
+        for value in &event.values {
+            self.overlay.values.insert(event.body.event_id, value.slot, value.bytes.clone());
+        }
+        self.land(&event.body, event.hash, first)
+    }
+
+    /// As [`View::take`], for an event whose values are where the view finds them.
+    ///
+    /// # Errors
+    /// The rules would decline it.
+    pub(crate) fn land(
+        &mut self,
+        body: &EventBody,
+        hash: Digest,
+        first: Option<First>,
+    ) -> Result<(), Rejection> {
         let last = self.state.recorded_at();
         let now = self.replica.clock.now();
         let recorded_at = if now > last { now } else { Instant::from_micros(last.micros() + 1) };
@@ -158,19 +185,19 @@ impl View<'_> {
             position: self.state.head().next(),
             recorded_at,
             recorded_on: day_of(recorded_at),
-            authored_on: day_of(event.body.authored_at),
+            authored_on: day_of(body.authored_at),
             first: first.filter(|first| self.state.lost(*first)),
         };
-        let facts = judge::judge(&self.state, &*self, &event.body, landing)?;
+        let facts = judge::judge(&self.state, &*self, body, landing)?;
         let record = Recorded {
             position: landing.position,
             recorded_at,
-            event_id: event.body.event_id,
-            body_hash: event.hash,
-            entry: Entry::Accepted { body: Box::new(event.body.clone()), facts },
+            event_id: body.event_id,
+            body_hash: hash,
+            entry: Entry::Accepted { body: Box::new(body.clone()), facts },
         };
         self.state.apply(&record);
-        self.overlay.records.insert(event.body.event_id, record.clone());
+        self.overlay.records.insert(body.event_id, record.clone());
         self.queued.push(record);
         Ok(())
     }
@@ -333,7 +360,7 @@ impl Replica {
             let row = SignedEvent::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()))?;
             let body = decode_body(&row.body).map_err(|error| bad(error.to_string()))?;
             let values = decode_values(&row.values).map_err(|error| bad(error.to_string()))?;
-            let hash = radslag_core::digest::Digest::of(&row.body);
+            let hash = Digest::of(&row.body);
             outbox.push(Authored { body, bytes: row.body, hash, values });
         }
         Ok(outbox)
@@ -391,13 +418,7 @@ impl Replica {
 
     /// The view: confirmed and queued changes, folded.
     pub fn view(&self) -> View<'_> {
-        let mut view = View {
-            replica: self,
-            state: self.ledger.state.clone(),
-            queued: Vec::new(),
-            doubtful: Vec::new(),
-            overlay: MemoryPast::default(),
-        };
+        let mut view = View::on(self, self.base(), self.ledger.state.clone());
         for (event, first) in self.own_lost() {
             if let Err(rejection) = view.take_as(&event, Some(first)) {
                 view.doubtful.push((event.body.event_id, rejection));

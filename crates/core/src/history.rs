@@ -1,10 +1,13 @@
 //! What each record changed: before, after, who, when, and whether it opened or settled a conflict.
 
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
 use crate::field::FieldKey;
 use crate::fold;
 use crate::id::{DeviceId, EntityId, EventId, MemberId, OrgId, Position};
 use crate::record::{Entry, Recorded};
-use crate::register::{Content, Write};
+use crate::register::{Content, Write, conflict_id};
 use crate::state::State;
 use crate::time::{CivilDate, Instant};
 
@@ -83,6 +86,56 @@ pub fn step(state: &mut State, record: &Recorded) -> Vec<FieldChange> {
         });
     }
     changes
+}
+
+/// A conflict that is no more, and the change that ended it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which it was.
+    pub id: Digest,
+    /// The change. Where the field is in conflict after it all the same, it is another conflict, with other sides.
+    pub by: FieldChange,
+}
+
+/// The open conflicts while a log is walked, so that it shows what ended each.
+///
+/// Only changes are looked at: a conflict that is over because a later-dated value has come to apply ended by none.
+#[derive(Clone, Debug, Default)]
+pub struct Contests {
+    open: BTreeMap<(EntityId, FieldKey), Digest>,
+}
+
+impl Contests {
+    /// Begins with the conflicts of `state`.
+    pub fn begin(state: &State) -> Self {
+        let open = state.conflicts().into_iter();
+        Self {
+            open: open
+                .map(|(entity, field, sides)| ((entity, field), conflict_id(entity, field, &sides)))
+                .collect(),
+        }
+    }
+
+    /// Applies `record` to `state`, and says which conflicts it ended.
+    pub fn step(&mut self, state: &mut State, record: &Recorded) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for change in step(state, record) {
+            let key = (change.entity, change.field);
+            let notice_only = matches!(change.field, FieldKey::Responsible(_));
+            let sides =
+                state.register(change.entity, change.field).filter(|_| change.conflict_after && !notice_only);
+            let today = record.recorded_on();
+            let now = sides.map(|register| {
+                conflict_id(change.entity, change.field, &register.sides(today, state.epochs()))
+            });
+            let before = match now {
+                Some(id) => self.open.insert(key, id),
+                None => self.open.remove(&key),
+            };
+            ended.extend(before.filter(|id| Some(*id) != now).map(|id| Ended { id, by: change }));
+        }
+        ended
+    }
 }
 
 /// One field of the programme and the write that it shows.

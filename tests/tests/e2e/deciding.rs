@@ -100,6 +100,47 @@ fn two_who_decide_at_once_decide_about_each_other() {
         assert_eq!(values, ["Möte i april", "Möte i juni"]);
         replica.does(&["verify", "--online"]);
     }
-    // The conflict that they looked at is over, and says how.
-    haninge.run(&["resolve", &id, "--take", "haninge"]).exits(1).says("no open conflict");
+    // The conflict that they looked at is over, and says how: by the decision that came first.
+    let late = huddinge.run(&["resolve", &id, "--take", "haninge"]).exits(1);
+    late.says(&format!("no open conflict {id}: \"Nyckeltalsdagen\", comment, was settled by haninge, Håkan"))
+        .says("the field is in conflict ");
+}
+
+#[test]
+fn a_decision_about_what_was_decided_meanwhile_says_by_whom_when_and_with_what() {
+    let (_town, haninge, huddinge) = apart("Möte i april", "Möte i maj");
+    let id = id(&haninge);
+    let decision = haninge.queues(&["resolve", &id, "--take", "huddinge", "--reason", "enligt styrelsen"]);
+    let event = &decision[0][28..];
+    // At once for whoever decided, and before it has landed.
+    let again = haninge.run(&["resolve", &id[2..], "--take", "haninge"]).exits(1);
+    again.says("was settled by haninge, Håkan with Möte i maj").says(&format!("queued, event {event}"));
+    haninge.does(&["sync"]);
+    huddinge.does(&["sync"]);
+    let before = huddinge.standing();
+    let recorded = huddinge.objects(&["history", "Nyckeltalsdagen"]).pop().unwrap();
+    assert_eq!(recorded["event_id"], decision[0]);
+    let late = huddinge.run(&["resolve", &id, "--value", "Möte i juni"]).exits(1);
+    late.says(&format!("no open conflict {id}"))
+        .says("was settled by haninge, Håkan with Möte i maj")
+        .says(&format!("event {event}, enligt styrelsen"))
+        .says("hint: radslag history \"Nyckeltalsdagen\"");
+    let swedish = huddinge.run(&["--lang", "sv", "resolve", &id, "--edit"]).exits(1);
+    swedish.says("det finns ingen öppen konflikt").says("avgjordes av haninge, Håkan med Möte i maj");
+    // A plain edit ends a conflict too; a name that no conflict ever had is as it was.
+    huddinge.run(&["resolve", "00000000", "--take", "1"]).exits(1).says("there are no conflicts");
+    assert_eq!(huddinge.standing(), before);
+}
+
+#[test]
+fn a_conflict_that_got_another_side_says_since_when() {
+    let (town, haninge, huddinge) = apart("Möte i april", "Möte i maj");
+    let id = id(&huddinge);
+    let tyreso = town.municipality("tyreso", "Olle");
+    tyreso.queues(&["edit", "Nyckeltalsdagen", "--comment", "Möte i juni"]);
+    tyreso.does(&["sync"]);
+    huddinge.does(&["sync"]);
+    let settled = huddinge.run(&["resolve", &id, "--take", "haninge"]).exits(1);
+    settled.says("was settled by tyreso, Olle with Möte i juni");
+    drop(haninge);
 }

@@ -156,6 +156,54 @@ fn what_is_retired_leaves_the_table_and_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn a_change_to_something_retired_is_kept_and_says_so_at_once() {
+    let (_town, haninge, huddinge) = two();
+    let front = haninge.activity("Nyckeltalsdagen")["activity_id"].as_str().unwrap()[..8].to_owned();
+    haninge.does(&["activity", "retire", "Nyckeltalsdagen"]);
+    let edited = haninge.does(&["edit", "Nyckeltalsdagen", "--cost", "50000"]);
+    edited
+        .says("\"Nyckeltalsdagen\" is retired: the change is kept and flagged")
+        .says(&format!("radslag activity restore {front}"));
+    let swedish = haninge
+        .cli(&[
+            "--lang",
+            "sv",
+            "--format",
+            "json",
+            "activity",
+            "move",
+            "Nyckeltalsdagen",
+            "--to",
+            "Samordnat agerande",
+        ])
+        .run();
+    let swedish = swedish.done().says("\"Nyckeltalsdagen\" har utgått: ändringen sparas och flaggas");
+    assert_eq!(
+        swedish.object()["queued"].as_array().unwrap().len(),
+        1,
+        "what is said does not mix with the data"
+    );
+    // The outbox lists them like any other change.
+    let waiting = haninge.objects(&["outbox"]);
+    let titles: Vec<&Json> = waiting.iter().map(|row| &row["title"]).collect();
+    assert_eq!(titles, ["Nyckeltalsdagen", "Nyckeltalsdagen", "Nyckeltalsdagen"]);
+    haninge.does(&["outbox"]).says("cost: 50\u{a0}000\u{a0}kr");
+    passes(&haninge, &huddinge);
+    // The others are told where they change it next, and where they add something to what is retired.
+    huddinge.does(&["edit", "Nyckeltalsdagen", "--time", "oktober"]).says("is retired");
+    huddinge.does(&["subgoal", "retire", "Samordnat agerande"]);
+    let added = huddinge.does(&["activity", "add", "--subgoal", "Samordnat agerande", "--title", "Ny"]);
+    added.says("\"Samordnat agerande\" is retired").says("radslag subgoal restore");
+    // What brings it back, and whatever is said of what lives, is said of no retired one.
+    let restored = huddinge.does(&["activity", "restore", &front]);
+    assert!(!restored.err.contains("retired"), "{restored}");
+    let edited = huddinge.does(&["edit", "Nyckeltalsdagen", "--cost", "60000"]);
+    assert!(!edited.err.contains("retired"), "{edited}");
+    passes(&huddinge, &haninge);
+    assert_eq!(haninge.activity("Nyckeltalsdagen")["cost"]["ore"], 6_000_000);
+}
+
+#[test]
 fn headings_sub_goals_and_parties_retire_and_come_back() {
     let (_town, haninge, huddinge) = two();
     let source = haninge.exported(&[]);

@@ -83,8 +83,8 @@ fn both_edit_offline(haninge: &Municipality, huddinge: &Municipality) {
 }
 
 fn both_see_the_one_conflict(haninge: &Municipality, huddinge: &Municipality) -> String {
-    let found = haninge.objects(&["conflicts"]);
-    assert_eq!(found, huddinge.objects(&["conflicts"]));
+    let found = haninge.conflicts();
+    assert_eq!(found, huddinge.conflicts());
     let [conflict] = found.as_slice() else { panic!("one conflict, not {found:?}") };
     assert_eq!([&conflict["title"], &conflict["field"]], [&json!(ACTIVITY), &json!("cost")]);
     let sides = conflict["sides"].as_array().unwrap();

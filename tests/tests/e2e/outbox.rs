@@ -200,6 +200,48 @@ fn what_would_be_declined_again_is_said_before_anything_is_queued() {
 }
 
 #[test]
+fn whatever_the_list_prints_as_a_number_is_a_name() {
+    let (_town, haninge, huddinge) = two();
+    // A group that waits, a single change after it, and as much in quarantine.
+    let in_quarantine = |comment: &str| {
+        haninge.queues(&["edit", "Nyckeltalsdagen", "--comment", comment, "--time", comment, "--strict"]);
+        haninge.queues(&["edit", "Avsätter tid", "--comment", comment, "--strict"]);
+    };
+    in_quarantine("A");
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "B"]);
+    huddinge.queues(&["edit", "Avsätter tid", "--comment", "B"]);
+    huddinge.does(&["sync"]);
+    haninge.does(&["sync"]).says("3 rejected");
+    in_quarantine("C");
+    let list = haninge.does(&["outbox"]);
+    // A row may take several lines; its number stands on the first.
+    let rows = list.out.lines().skip(2).filter(|line| !line.starts_with(' '));
+    let printed: Vec<String> = rows.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    let [group, single, aside, alone] = &printed[..] else { panic!("{list}") };
+    assert!(group.starts_with('q') && group.contains("–q") && single.starts_with('q'), "{group} {single}");
+    assert_eq!([aside.as_str(), alone.as_str()], ["1–2", "3"]);
+
+    for name in [group, single, &group.replace('–', "-"), &single.to_uppercase()] {
+        haninge.run(&["outbox", "resubmit", name]).exits(1).says("is queued already");
+    }
+    let without = &single[1..];
+    haninge.run(&["outbox", "discard", without]).exits(1).says(&format!("hint: {single} is the queued one"));
+    for name in ["q99", "q9999", "q12-q99", "7–9", "8"] {
+        haninge.run(&["outbox", "discard", name]).exits(1).says(&format!("there is no number {name}"));
+    }
+    haninge
+        .does(&["outbox", "discard", group, single])
+        .says(&format!("discarded: {group}"))
+        .says("comment: C");
+    assert_eq!(haninge.object(&["status"])["outbox"], 0);
+    let again = haninge.object(&["outbox", "resubmit", "1-2"]);
+    assert_eq!((again["queued"].as_array().unwrap().len(), &again["quarantine"]), (2, &json!(1)));
+    haninge.does(&["outbox", "discard", alone, "--yes"]);
+    haninge.does(&["sync"]).says("0 queued");
+    haninge.does(&["verify", "--online"]);
+}
+
+#[test]
 fn the_end_of_the_outbox_can_be_given_up_only_while_no_server_can_have_seen_it() {
     let (mut town, haninge, _) = two();
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);

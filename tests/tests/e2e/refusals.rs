@@ -88,8 +88,7 @@ fn an_unknown_or_ambiguous_name_is_refused_with_the_candidates() {
 fn what_a_later_release_brings_says_so_and_does_nothing() {
     let town = Town::with_sample();
     let haninge = town.municipality("haninge", "Håkan");
-    let commands: [&[&str]; 15] = [
-        &["clone", "x"],
+    let commands: [&[&str]; 14] = [
         &["baseline", "add", "x"],
         &["prove", "x"],
         &["check-proof", "x"],

@@ -141,7 +141,7 @@ fn a_replica_begins_from_a_snapshot_works_and_fetches_its_history_later() {
     nacka.does(&["push"]);
     nacka.does(&["pull"]);
     haninge.does(&["sync"]);
-    let (mut theirs, mut ours) = (haninge.objects(&["conflicts"]), nacka.objects(&["conflicts"]));
+    let (mut theirs, mut ours) = (haninge.conflicts(), nacka.conflicts());
     // What was there before the sides may lie before the snapshot.
     theirs.iter_mut().chain(&mut ours).for_each(|conflict| conflict["base"] = Json::Null);
     assert_eq!((ours.len(), &ours), (1, &theirs));

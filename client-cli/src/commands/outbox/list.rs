@@ -123,9 +123,10 @@ impl Unit {
         matches!(self.fate, Fate::Queued)
     }
 
-    /// Whether this is a number of it, as the list prints it.
+    /// Whether this is a number of it, or the whole range of a group, as the list prints it; `-` does for `–`.
     pub fn is_numbered(&self, name: &str) -> bool {
-        self.numbers.iter().any(|number| self.number(*number) == name)
+        let name = name.to_lowercase().replace('-', "–");
+        self.range() == name || self.numbers.iter().any(|number| self.number(*number) == name)
     }
 
     fn number(&self, number: u64) -> String {

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use radslag_core::command::{Choice, Draft, To, resolve};
 use radslag_core::event::{Change, NewValue, Standing};
 use radslag_core::field::FieldKey;
+use radslag_core::history::{Contests, Ended};
 use radslag_core::id::EventId;
 use radslag_core::register::{Content, conflict_id};
 use radslag_core::rejection::Rejection;
+use radslag_core::state::{Keep, State};
 use radslag_core::value::Slot;
 use radslag_core::view;
 
@@ -304,6 +306,46 @@ fn a_conflict_that_only_comes_later_is_a_conflict_now() {
     assert!(town.in_conflict(activity, COST));
 }
 
+/// Every conflict that the log shows to be over.
+fn over(town: &Town) -> Vec<Ended> {
+    let mut state = State::new(town.state.program_id(), Keep::Sides);
+    let mut contests = Contests::begin(&state);
+    town.log.iter().flat_map(|record| contests.step(&mut state, record)).collect()
+}
+
+#[test]
+fn a_conflict_that_is_over_names_the_change_that_ended_it() {
+    let mut town = Town::new();
+    let (ours, _) = quarrel(&mut town);
+    let activity = town.activity();
+    let first = town.conflict(activity, COMMENT).unwrap().id;
+    assert_eq!(over(&town), []);
+    // A third side: the first conflict is no more, and there is another one.
+    let early = town.devices[HANINGE].views[0];
+    let third = town.write_from(HANINGE, early, text(activity, COMMENT, "Aldrig")).unwrap();
+    let second = town.conflict(activity, COMMENT).unwrap().id;
+    let draft = resolution(&town, &Choice::Take(ours));
+    let settled = town.write(HUDDINGE, draft).unwrap();
+    let over = over(&town);
+    let ended: Vec<_> = over.iter().map(|over| (over.id, over.by.event, over.by.conflict_after)).collect();
+    assert_eq!(ended, [(first, third, true), (second, settled, false)]);
+    assert_eq!((&over[1].by.org, over[1].by.field), (&town.devices[HUDDINGE].org, COMMENT));
+}
+
+#[test]
+fn of_two_decisions_at_once_the_first_ended_the_conflict() {
+    let mut town = Town::new();
+    let (ours, theirs) = quarrel(&mut town);
+    let before = town.conflict(town.activity(), COMMENT).unwrap().id;
+    let drafts = [ours, theirs].map(|side| resolution(&town, &Choice::Take(side)));
+    let bases = [town.look(HUDDINGE), town.look(NACKA)];
+    let [one, two] = drafts;
+    let first = town.write_from(HUDDINGE, bases[0], one).unwrap();
+    town.write_from(NACKA, bases[1], two).unwrap();
+    let ended: Vec<_> = over(&town).into_iter().map(|over| (over.id, over.by.event)).collect();
+    assert_eq!(ended, [(before, first)]);
+}
+
 proptest! {
     #![proptest_config(tries(32))]
 
@@ -319,6 +361,24 @@ proptest! {
             prop_assert_eq!(conflict_id(conflict.entity, conflict.field, &sides), conflict.id);
             sides.pop();
             prop_assert_ne!(conflict_id(conflict.entity, conflict.field, &sides), conflict.id);
+        }
+    }
+
+    #[test]
+    fn what_ended_a_conflict_changed_the_field_of_one_that_was_open(steps in steps()) {
+        let town = history(&steps);
+        let mut state = State::new(town.state.program_id(), Keep::Sides);
+        let mut contests = Contests::begin(&state);
+        let mut was_open = std::collections::BTreeMap::new();
+        for record in &town.log {
+            let ended = contests.step(&mut state, record);
+            let open = view::conflicts(&state);
+            for over in ended {
+                prop_assert_eq!(was_open.get(&over.id), Some(&(over.by.entity, over.by.field)));
+                prop_assert_eq!(over.by.event, record.event_id);
+                prop_assert!(open.iter().all(|conflict| conflict.id != over.id));
+            }
+            was_open.extend(open.iter().map(|conflict| (conflict.id, (conflict.entity, conflict.field))));
         }
     }
 }
