@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use radslag_core::id::ProgramId;
 use radslag_engine::engine::EngineError;
+use radslag_engine::ledger::LedgerError;
 use radslag_log::LogError;
 
 use crate::log_key::LogKeyError;
@@ -26,6 +27,18 @@ pub enum StartError {
     #[error("there is no store in {}", dir.display())]
     NoStore {
         /// Which.
+        dir: PathBuf,
+    },
+    /// There is a store where one is to be restored to.
+    #[error("there is a store in {} already", dir.display())]
+    StoreInTheWay {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// What is to be restored is the directory of a server that runs.
+    #[error("a radslagd has {} open", dir.display())]
+    CopyInUse {
+        /// Where.
         dir: PathBuf,
     },
     /// The log's key cannot be used.
@@ -63,12 +76,24 @@ pub enum StartError {
     CutShort,
 }
 
+impl From<LedgerError> for StartError {
+    fn from(error: LedgerError) -> Self {
+        Self::Log(error.into())
+    }
+}
+
 impl StartError {
     /// What to do about it, as one sentence in the imperative; none where the text says it all.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::DataDir { .. } => Some("give a directory that you may write to with --data DIR"),
             Self::NoStore { .. } => Some("name the data directory of a server with --data DIR"),
+            Self::StoreInTheWay { .. } => Some(
+                "move it away and keep it: it may hold changes that the copy lacks; or name another --data DIR",
+            ),
+            Self::CopyInUse { .. } => {
+                Some("a copy of a running store is no backup: stop that server, then copy its directory")
+            }
             Self::LogKey(LogKeyError::TooOpen { .. }) => {
                 Some("make it yours alone with `chmod 600`, after asking who may have read it")
             }
@@ -105,6 +130,8 @@ impl StartError {
             )
             | Self::DataDir { .. }
             | Self::NoStore { .. }
+            | Self::StoreInTheWay { .. }
+            | Self::CopyInUse { .. }
             | Self::LogKey(_)
             | Self::OtherLogKey { .. }
             | Self::AddressTaken { .. }

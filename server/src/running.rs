@@ -69,7 +69,7 @@ pub async fn start_on(
     serve(&config, engine, None).await
 }
 
-fn open_store(config: &Config) -> Result<SledLog, StartError> {
+pub(crate) fn open_store(config: &Config) -> Result<SledLog, StartError> {
     log_key::make_data_dir(&config.data)
         .map_err(|source| StartError::DataDir { dir: config.data.clone(), source })?;
     let options =
@@ -77,7 +77,7 @@ fn open_store(config: &Config) -> Result<SledLog, StartError> {
     Ok(SledLog::open(&config.data, options)?)
 }
 
-fn open_engine(
+pub(crate) fn open_engine(
     config: &Config,
     log: Arc<dyn EventLog>,
     log_key: DeviceKey,

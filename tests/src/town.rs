@@ -146,6 +146,28 @@ impl Town {
         self.server = Some(Server::start(&self.data(), &listen));
     }
 
+    /// Copies the data directory of the server, which must not run.
+    ///
+    /// # Panics
+    /// The copy fails.
+    #[track_caller]
+    pub fn back_up(&self, name: &str) -> PathBuf {
+        let to = self.path(name);
+        copy(&self.data(), &to).expect("a directory can be copied");
+        to
+    }
+
+    /// Puts a copy in the place of the data directory, which is gone; the server must not run.
+    ///
+    /// # Panics
+    /// It cannot be restored.
+    #[track_caller]
+    pub fn restore(&self, from: &Path) {
+        std::fs::remove_dir_all(self.data()).expect("the data directory can be lost");
+        let restored = self.daemon(&["restore", "--log", "warn", "--data"]).arg(self.data()).arg(from).run();
+        restored.done().says("restored up to position");
+    }
+
     /// Verifies every log of the server, which must not run.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ mod e2e {
     mod network;
     mod outbox;
     mod refusals;
+    mod restored;
     mod servers;
     mod snapshots;
     mod tables;

@@ -1,5 +1,4 @@
 //! A device that authors and signs. It numbers its events, points each at the one before, and closes its views.
-#![allow(dead_code, reason = "what a restore needs of it comes with re-pushed tails")]
 
 use radslag_core::command::Draft;
 use radslag_core::digest::Digest;

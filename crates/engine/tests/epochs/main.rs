@@ -3,4 +3,5 @@
 
 mod desk;
 mod opening;
+mod returning;
 mod server;

@@ -1,5 +1,4 @@
 //! One log and its writer, without threads. Every push is one commit, and the log can be restored to any of them.
-#![allow(dead_code, reason = "what a restore needs of it comes with re-pushed tails")]
 
 use radslag_core::event::Base;
 use radslag_core::id::{EpochId, EventId, Position};

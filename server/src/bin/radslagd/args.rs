@@ -64,9 +64,9 @@ pub(crate) enum Command {
         /// Where to.
         dir: PathBuf,
     },
-    /// Brings a store back from a backup or a replica (not in this release)
+    /// Makes a copy of a data directory the data directory; what it lacks, replicas hand in again
     Restore {
-        /// The backup.
+        /// The copy, taken while no server ran on it.
         dir: Option<PathBuf>,
         /// A replica to take the log from.
         #[arg(long, value_name = "DIR", conflicts_with = "dir")]

@@ -1,8 +1,9 @@
 //! What each command does, down to its exit code.
 
 use std::io;
+use std::path::Path;
 
-use radslag_server::{Config, ConfigError, InForce, StartError, check, config, start, telemetry};
+use radslag_server::{Config, ConfigError, InForce, StartError, check, config, restore, start, telemetry};
 
 use crate::args::{Args, Command};
 use crate::say;
@@ -27,9 +28,11 @@ pub(crate) fn run(args: Args) -> u8 {
         Command::Config => print(&in_force),
         Command::Check => check_store(&in_force.config),
         Command::Backup { dir: _ } => not_yet("backup", "stop the server and copy its data directory"),
-        Command::Restore { dir: _, from_replica: _ } => {
-            not_yet("restore", "stop the server and put back a copy of its data directory")
-        }
+        Command::Restore { dir: Some(dir), from_replica: _ } => restore_store(&in_force.config, &dir),
+        Command::Restore { dir: None, from_replica: _ } => not_yet(
+            "restore --from-replica",
+            "name a copy of a data directory: radslagd restore DIR --data NEW",
+        ),
         Command::Compact => {
             not_yet("compact", "the store grows by a few hundred bytes a change; leave it as it is")
         }
@@ -96,6 +99,21 @@ fn check_store(config: &Config) -> Result<(), u8> {
         );
     }
     outcome
+}
+
+fn restore_store(config: &Config, from: &Path) -> Result<(), u8> {
+    telemetry::start(&config.log);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(|error| no_runtime(&error))?;
+    let restored = runtime.block_on(restore(config, from)).map_err(|error| failed(&error))?;
+    for programme in &restored {
+        let (id, cut) = (programme.program, programme.cut);
+        say::line(&format!("{id}  restored up to position {cut}; replicas hand in what came after"))?;
+    }
+    if restored.is_empty() {
+        say::line("the copy holds no programme")?;
+    }
+    say::line(&format!("start it: radslagd serve --data {}", config.data.display()))
 }
 
 fn serve(config: Config) -> Result<(), u8> {

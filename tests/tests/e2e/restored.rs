@@ -1,0 +1,170 @@
+//! A server that is restored from an older copy: what it lacks comes back from the municipalities.
+
+use std::fs;
+
+use radslag_tests::{Municipality, Town};
+use serde_json::{Value as Json, json};
+
+fn field(replica: &Municipality, title: &str, field: &str) -> Json {
+    replica.activity(title)[field].clone()
+}
+
+/// Everybody syncs until nobody has anything to do.
+fn settle(replicas: &[&Municipality]) {
+    for _ in 0..3 {
+        replicas.iter().for_each(|replica| {
+            replica.does(&["sync"]);
+        });
+    }
+}
+
+#[track_caller]
+fn all_equal(town: &Town, replicas: &[&Municipality]) {
+    let hashes: Vec<Json> =
+        replicas.iter().map(|replica| replica.object(&["status"])["state_hash"].clone()).collect();
+    assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "{hashes:?}");
+    for replica in replicas {
+        replica.does(&["verify", "--online"]).says("the server has the same log");
+        let status = replica.object(&["status"]);
+        assert_eq!([&status["outbox"], &status["lost"]], [&json!(0), &json!(0)]);
+    }
+    assert!(!town.program().is_empty());
+}
+
+#[test]
+fn what_a_restored_server_lacks_comes_back_from_the_municipalities_with_its_place() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let copy = town.back_up("copy");
+    town.start();
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000", "--reason", "offert"]);
+    haninge.does(&["sync"]);
+    huddinge.does(&["sync"]);
+    // In sight of Haninge's: it covers it, also after both have come back.
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--cost", "60000"]);
+    huddinge.does(&["sync"]);
+    haninge.does(&["sync"]);
+    let held = haninge.object(&["status"])["position"].as_u64().unwrap();
+    // Offline, and not in sight of what comes now.
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "i Huddinge"]);
+    town.stop();
+    town.restore(&copy);
+    town.start();
+
+    let synced = haninge.object(&["sync"]);
+    assert_eq!(synced["restored"]["held"], held);
+    assert_eq!(synced["restored"]["cut"], held - 2);
+    assert_eq!(
+        [&synced["returned"], &synced["lost"], &synced["conflicts"]],
+        [&json!(2), &json!(0), &json!(0)]
+    );
+    huddinge.does(&["sync"]).says("restored from an older copy");
+    settle(&[&haninge, &huddinge]);
+    all_equal(&town, &[&haninge, &huddinge]);
+    for replica in [&haninge, &huddinge] {
+        assert_eq!(field(replica, "Nyckeltalsdagen", "cost")["ore"], 6_000_000);
+        assert_eq!(field(replica, "Nyckeltalsdagen", "comment"), "i Huddinge");
+        let history = replica.objects(&["history", "Nyckeltalsdagen"]);
+        assert!(history.iter().any(|change| change["reason"] == "offert"), "{history:?}");
+    }
+    town.stop();
+    town.check();
+}
+
+#[test]
+fn a_replica_without_a_network_shows_its_own_lost_changes_and_hands_them_in_later() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let copy = town.back_up("copy");
+    town.start();
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000"]);
+    haninge.does(&["sync"]);
+    town.stop();
+    town.restore(&copy);
+    town.start();
+    // It goes back, and hands nothing in.
+    haninge.does(&["pull"]).says("restored from an older copy");
+    town.stop();
+    assert_eq!(haninge.object(&["status"])["lost"], 1);
+    assert_eq!(field(&haninge, "Nyckeltalsdagen", "cost")["ore"], 5_000_000);
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "51000"]);
+    town.start();
+    haninge.does(&["sync"]).says("1 sent").says("has again: 1");
+    settle(&[&huddinge, &haninge]);
+    all_equal(&town, &[&haninge, &huddinge]);
+    assert_eq!(field(&huddinge, "Nyckeltalsdagen", "cost")["ore"], 5_100_000);
+    assert_eq!(huddinge.object(&["status"])["conflicts"], 0);
+}
+
+#[test]
+fn two_restores_one_after_the_other_lose_nothing() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let copy = town.back_up("copy");
+    for (round, cost) in [("en", "1000"), ("två", "2000")] {
+        town.start();
+        haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", cost, "--reason", round]);
+        settle(&[&haninge, &huddinge]);
+        town.stop();
+        // The second time from a copy of before the first restore: the epoch that was opened then is gone too.
+        town.restore(&copy);
+    }
+    town.start();
+    settle(&[&haninge, &huddinge]);
+    all_equal(&town, &[&haninge, &huddinge]);
+    let history = huddinge.objects(&["history", "Nyckeltalsdagen"]);
+    for round in ["en", "två"] {
+        assert!(history.iter().any(|change| change["reason"] == round), "{round}: {history:?}");
+    }
+}
+
+#[test]
+fn a_log_that_only_says_it_was_restored_is_an_alarm_and_everything_is_kept() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let copy = town.back_up("copy");
+    town.start();
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000"]);
+    haninge.does(&["sync"]);
+    town.stop();
+    // Put back by hand, without an epoch, and written on by somebody who never saw what was lost.
+    fs::remove_dir_all(town.data()).unwrap();
+    radslag_tests::copy(&copy, &town.data()).unwrap();
+    town.start();
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--cost", "60000"]);
+    huddinge.does(&["sync"]);
+    let before = haninge.standing();
+    for command in ["sync", "pull", "push"] {
+        haninge.run(&[command]).exits(5).says("does not continue this replica's");
+    }
+    assert_eq!(haninge.standing(), before);
+}
+
+#[test]
+fn a_restore_copies_over_nothing_and_takes_no_running_store() {
+    let mut town = Town::with_sample();
+    let restore = |to: &str, from: &std::path::Path| {
+        let command = town.daemon(&["restore", "--log", "warn", "--data"]);
+        command.arg(town.path(to)).arg(from).run()
+    };
+    restore("new", &town.data()).exits(1).says("no backup");
+    restore("new", &town.path("nowhere")).exits(1).says("there is no store");
+    assert!(!town.path("new").join("db").exists());
+    town.stop();
+    let copy = town.back_up("copy");
+    let restore = |to: &str, from: &std::path::Path| {
+        let command = town.daemon(&["restore", "--log", "warn", "--data"]);
+        command.arg(town.path(to)).arg(from).run()
+    };
+    restore("server", &copy).exits(1).says("there is a store").says("may hold changes that the copy lacks");
+    restore("new", &copy).done().says("restored up to position");
+    town.check();
+}
