@@ -326,7 +326,8 @@ fn opens_epoch(
     let at = ledger.state.head();
     let other = || {
         unverified(format!(
-            "the server's log does not continue this replica's: after position {at} it has other changes, and no restore says so"
+            "the server's log does not continue this replica's: it has another change at position {}, and no restore says so",
+            at.next()
         ))
     };
     let first = events.records.into_iter().next().and_then(|frame| frame.record).ok_or_else(other)?;

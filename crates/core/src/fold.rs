@@ -266,6 +266,10 @@ impl State {
     }
 
     fn note_number(&mut self, device: DeviceId, seq: DeviceSeq) {
+        // The log's own records write no field.
+        if device.is_zero() {
+            return;
+        }
         let from = self.chain_from(device, seq);
         match self.chains.get_mut(&device) {
             Some(chain) if seq <= chain.last => {}
