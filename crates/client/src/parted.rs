@@ -2,7 +2,7 @@
 //!
 //! The replica's log is rewound to the last record that both have, once the record after it is shown to open an epoch with
 //! the replica's own root at its cut. What it held beyond stays in rows, with what proves where it stood, and is handed in
-//! again by [`crate::returning`].
+//! again by the exchange that follows.
 
 use prost::Message as _;
 use radslag_core::digest::Digest;
