@@ -334,4 +334,8 @@ impl EventLog for TailLog {
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         self.store.rows(program, kind)
     }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.store.row(key)
+    }
 }
