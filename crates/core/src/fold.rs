@@ -70,6 +70,19 @@ pub fn addition(body: &EventBody) -> Option<Addition> {
     }
 }
 
+/// The entities that `body` adds or writes, each once.
+pub fn touched(body: &EventBody) -> Vec<EntityId> {
+    let added = addition(body).map(|added| added.entity);
+    let written = field_writes(body).into_iter().map(|write| write.entity);
+    let mut touched: Vec<EntityId> = Vec::new();
+    for entity in added.into_iter().chain(written) {
+        if !touched.contains(&entity) {
+            touched.push(entity);
+        }
+    }
+    touched
+}
+
 /// Every field that `body` writes, in the order of the fields' numbers within each entity.
 pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
     let write = |entity: EntityId, field, content| FieldWrite { entity, field, content };

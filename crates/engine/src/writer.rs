@@ -13,6 +13,7 @@ use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admit::{Ground, Working};
+use crate::caches::behind::Wake;
 use crate::check::CheckedBundle;
 use crate::clock::Clock;
 use crate::engine::{EngineError, Programme, Programmes};
@@ -66,6 +67,8 @@ pub struct Writer {
     pub(crate) open_enrolment: bool,
     pub(crate) working: HashMap<ProgramId, Working>,
     pub(crate) stopped: Option<String>,
+    /// Wakes what is written behind; none where nobody does, or the caller by hand.
+    pub(crate) wake: Option<Wake>,
 }
 
 impl Writer {
@@ -248,8 +251,11 @@ impl Writer {
         let Some(working) = self.working.get_mut(&program) else { return };
         let programme = self.programmes.get_or_insert(program);
         let pending = std::mem::take(&mut working.pending);
-        programme.publish(&pending);
+        let behind = programme.publish(&pending);
         working.published();
+        if behind {
+            self.wake.iter().for_each(Wake::wake);
+        }
     }
 }
 

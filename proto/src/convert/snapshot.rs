@@ -8,7 +8,7 @@ use radslag_core::event::Source;
 use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId, Position};
 use radslag_core::parts::StateParts;
-use radslag_core::register::{Epoch, Register};
+use radslag_core::register::{Epoch, Register, Write};
 use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, State};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, ValueRef};
@@ -102,6 +102,24 @@ pub fn decode_state(snapshot: &wire::Snapshot) -> Result<State, ConvertError> {
     State::from_parts(parts).map_err(|error| wrong(error.to_string()))
 }
 
+/// One write of a field as a snapshot holds it.
+pub fn encode_write(write: &Write) -> wire::SnapshotWrite {
+    write::encode(write)
+}
+
+/// Reads a write as a snapshot holds it.
+pub fn decode_write(write: &wire::SnapshotWrite) -> Result<Write, ConvertError> {
+    write::decode(write)
+}
+
+/// Reads the number of a field and, for a responsibility, its party.
+pub fn decode_field_key(field: u32, party_id: &[u8]) -> Result<FieldKey, ConvertError> {
+    let party: Option<EntityId> = maybe_id(party_id).at("party_id")?;
+    let number = u16::try_from(field).ok();
+    let key = number.and_then(|number| FieldKey::from_number(number, party.unwrap_or_default()));
+    key.ok_or_else(|| wrong("is not a field")).at("field")
+}
+
 fn each<W, T>(wires: &[W], read: impl Fn(&W) -> Result<T, ConvertError>) -> Result<Vec<T>, ConvertError> {
     wires.iter().enumerate().map(|(index, wire)| read(wire).at_index(index)).collect()
 }
@@ -156,10 +174,7 @@ fn decode_entity(entity: &wire::SnapshotEntity) -> Result<(EntityId, Entity), Co
 }
 
 fn decode_field(field: &wire::SnapshotField) -> Result<(FieldKey, Register), ConvertError> {
-    let party: Option<EntityId> = maybe_id(&field.party_id).at("party_id")?;
-    let number = u16::try_from(field.field).ok();
-    let key = number.and_then(|number| FieldKey::from_number(number, party.unwrap_or_default()));
-    let key = key.ok_or_else(|| wrong("is not a field")).at("field")?;
+    let key = decode_field_key(field.field, &field.party_id)?;
     let mut register = Register::default();
     for write in each(&field.writes, write::decode).at("writes")? {
         register.push(write);

@@ -294,7 +294,7 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
     };
     match &record.entry {
         Entry::Accepted { body, .. } => {
-            let touched = touched(body);
+            let touched = fold::touched(body);
             api::LogLine {
                 kind: body.kind.clone(),
                 author: Some(shape.author(body.actor_id, &body.org_id, body.device_id)),
@@ -313,17 +313,4 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
             ..line
         },
     }
-}
-
-/// The entities that an event adds or writes, each once.
-fn touched(body: &EventBody) -> Vec<EntityId> {
-    let added = fold::addition(body).map(|added| added.entity);
-    let written = fold::field_writes(body).into_iter().map(|write| write.entity);
-    let mut touched: Vec<EntityId> = Vec::new();
-    for entity in added.into_iter().chain(written) {
-        if !touched.contains(&entity) {
-            touched.push(entity);
-        }
-    }
-    touched
 }
