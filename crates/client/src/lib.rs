@@ -11,6 +11,7 @@ pub mod error;
 pub mod exchange;
 pub mod fork;
 pub mod history;
+pub mod looking;
 pub mod past;
 pub mod quarantine;
 pub mod remote;

@@ -137,7 +137,7 @@ fn whole(
 ) -> Result<Opened, ClientError> {
     let ledger = match known {
         Some(known) if known.is_that_of(store.as_ref())? => known,
-        Some(_) | None => Ledger::replay(store.as_ref(), program)?,
+        Some(_) | None => Ledger::open(store.as_ref(), program)?,
     };
     Ok(Opened { log: Arc::clone(store), ledger, provisional: None })
 }

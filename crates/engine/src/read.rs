@@ -69,9 +69,12 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::past`], for whoever shows a reading of it.
+    /// As [`Engine::past`], for whoever shows a whole reading of it.
     pub fn past_of(&self, programme: &Arc<Programme>, reading: &Reading) -> PublishedPast {
-        PublishedPast { places: places(&reading.state), ..self.past(programme) }
+        // What the programme shows today is in memory.
+        let today = reading.state.head() == programme.head() && reading.day == reading.state.today();
+        let places = if today { Index::default() } else { places(&reading.state) };
+        PublishedPast { places, ..self.past(programme) }
     }
 
     /// A programme at a point on both clocks.

@@ -53,6 +53,14 @@ impl Ledger {
     }
 }
 
+/// As [`write`], when something is due or the store is about to be closed.
+///
+/// # Errors
+/// As for [`write`].
+pub fn keep(log: &dyn EventLog, ledger: &mut impl Touch, closing: bool) -> Result<(), LedgerError> {
+    if closing || ledger.look(Ledger::is_behind) { write(log, ledger, closing) } else { Ok(()) }
+}
+
 /// Writes everything that is due; `closing` also what makes the next opening quick. Each piece is a commit of its own.
 ///
 /// # Errors

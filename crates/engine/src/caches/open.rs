@@ -40,14 +40,19 @@ impl Ledger {
         }
         // Nothing that did not serve now is leant on later: all of it is written anew.
         let mut ledger = Self::kept(program, pace);
+        ledger.replay_keeping(log)?;
+        Ok(ledger)
+    }
+
+    /// Takes in what follows in the store, and writes what is due on the way.
+    fn replay_keeping(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
         let mut keeps = true;
-        ledger.replay_in_steps(log, STRIDE, |ledger| {
+        self.replay_in_steps(log, STRIDE, |ledger| {
             if keeps && ledger.is_behind() {
                 keeps = keep(log, ledger)?;
             }
             Ok(())
-        })?;
-        Ok(ledger)
+        })
     }
 }
 
@@ -74,6 +79,6 @@ fn resumed(
     let mut waiting = Vec::new();
     walk(log, program, written.next(), kept.position, |record| waiting.push(record))?;
     waiting.iter().for_each(|record| ledger.remember(record));
-    ledger.replay_on(log)?;
+    ledger.replay_keeping(log)?;
     Ok(Some(ledger))
 }
