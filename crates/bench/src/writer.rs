@@ -149,13 +149,17 @@ impl Writer {
         self.sign(drafts)
     }
 
-    /// So many edits in one bundle, of the activities that it added, each in its turn.
+    /// So many edits in one bundle, of the activities that it added, each in its turn and in sight of those before it.
     pub(crate) fn edit_next(&mut self, count: usize) -> Result<api::Bundle, Failed> {
         let version = self.chain.seq.get();
         let turns = (self.next..self.next + count).map(|turn| self.others[turn % self.others.len()]);
-        let drafts = turns.map(|activity| comment(activity, version)).collect();
+        let drafts: Vec<Draft> = turns.map(|activity| comment(activity, version)).collect();
         self.next += count;
-        self.sign(drafts)
+        let mut authored = Vec::with_capacity(count);
+        for draft in drafts {
+            authored.extend(self.author(vec![draft])?);
+        }
+        Ok(self.bundle(authored))
     }
 
     /// The activity that [`Writer::edit`] edits.
@@ -176,18 +180,28 @@ impl Writer {
     }
 
     fn sign(&mut self, drafts: Vec<Draft>) -> Result<api::Bundle, Failed> {
+        let authored = self.author(drafts)?;
+        Ok(self.bundle(authored))
+    }
+
+    /// Events that were all written in sight of the same.
+    fn author(&mut self, drafts: Vec<Draft>) -> Result<Vec<Authored>, Failed> {
         let base = Base { position: self.base, seq: self.chain.seq, ..Base::default() };
         let now = SystemClock.now();
         let authored =
             author(&self.settings, &SystemIds, now, base, self.chain, drafts, &Act::default(), false)?;
-        let hashes: Vec<Digest> = authored.iter().map(|event| event.hash).collect();
-        let signature = sign_bundle(&self.key, self.settings.program, self.settings.device, &hashes);
         if let Some(last) = authored.last() {
             self.chain = Chain { seq: last.body.device_seq, hash: last.hash };
         }
+        Ok(authored)
+    }
+
+    fn bundle(&self, authored: Vec<Authored>) -> api::Bundle {
+        let hashes: Vec<Digest> = authored.iter().map(|event| event.hash).collect();
+        let signature = sign_bundle(&self.key, self.settings.program, self.settings.device, &hashes);
         let message = |event: Authored| encode_event(event.bytes, &event.values);
         let events = authored.into_iter().map(message).collect();
-        Ok(encode_bundle(self.settings.program, self.settings.device, signature.bytes(), events))
+        encode_bundle(self.settings.program, self.settings.device, signature.bytes(), events)
     }
 
     /// A measurement of anything but accepted events would be a measurement of something else.

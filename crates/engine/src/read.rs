@@ -77,6 +77,15 @@ impl Engine {
         PublishedPast { places, ..self.past(programme) }
     }
 
+    /// As [`Engine::past`], for whoever shows records whose places are known.
+    pub fn past_at(
+        &self,
+        programme: &Arc<Programme>,
+        places: impl IntoIterator<Item = (EventId, Position)>,
+    ) -> PublishedPast {
+        PublishedPast { places: places.into_iter().collect(), ..self.past(programme) }
+    }
+
     /// A programme at a point on both clocks.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use radslag_core::record::Recorded;
 use radslag_core::state::{Keep, State};
 use radslag_log::{EventLog, ReadLimit};
 
-use crate::as_of::{Look, state_at};
+use crate::as_of::{Look, record_at, state_at};
 use crate::caches::chunk;
 use crate::ledger::{LedgerError, forged, read_record};
 use crate::read::walk;
@@ -31,27 +31,49 @@ pub fn records_of(
         let tail = ledger.journal.as_ref().map(|journal| (journal.pace, journal.trail(entity)));
         (ledger.state.program_id(), tail)
     });
-    let Some((pace, (mut next, mut found))) = tail else { return walked(log, program, entity, upto) };
-    // Ascending within each chunk, the chunks from the last to the first.
-    let mut parts = Vec::new();
+    let Some((pace, (mut next, mut tail))) = tail else { return walked(log, program, entity, upto) };
+    let mut back = Vec::new();
+    let mut held: Option<(Position, chunk::Trail)> = None;
     while next > Position::ZERO {
-        match chunk::trail_of(log, program, pace, pace.first_of(next), entity)? {
-            Some((before, part)) if part.last() == Some(&next) => {
-                parts.push(part);
-                next = before;
-            }
-            _ => {
-                ledger.look(|ledger| ledger.far.found_damage());
-                tracing::warn!(%program, %entity, up_to = %next, "a trail is missing; the log is walked");
-                parts.push(walked(log, program, entity, next)?);
-                break;
-            }
+        let first = pace.first_of(next);
+        if held.as_ref().is_none_or(|(of, _)| *of != first) {
+            held = chunk::trail(log, program, pace, first)?.map(|trail| (first, trail));
         }
+        let before = match &held {
+            Some((_, trail)) => before(log, program, entity, trail, next)?,
+            None => None,
+        };
+        let Some(before) = before else {
+            ledger.look(|ledger| ledger.far.found_damage());
+            tracing::warn!(%program, %entity, up_to = %next, "a trail is missing; the log is walked");
+            back.extend(walked(log, program, entity, next)?.into_iter().rev());
+            break;
+        };
+        back.push(next);
+        next = before;
     }
-    let mut all: Vec<Position> = parts.into_iter().rev().flatten().collect();
-    all.append(&mut found);
-    all.retain(|at| *at <= upto);
-    Ok(all)
+    back.reverse();
+    back.append(&mut tail);
+    back.retain(|at| *at <= upto);
+    Ok(back)
+}
+
+/// The last record before `at` that touches an entity that `at` touches; none where the trail does not say.
+fn before(
+    log: &dyn EventLog,
+    program: ProgramId,
+    entity: EntityId,
+    trail: &chunk::Trail,
+    at: Position,
+) -> Result<Option<Position>, LedgerError> {
+    let place = match trail.touched(at) {
+        1 => Some(0),
+        _ => {
+            let record = record_at(log, program, at)?;
+            record.body().and_then(|body| fold::touched(body).iter().position(|touched| *touched == entity))
+        }
+    };
+    Ok(place.and_then(|place| trail.before(at, place)).filter(|before| *before < at))
 }
 
 fn walked(

@@ -162,7 +162,8 @@ fn list_history(
     let most = size.saturating_add(1);
     let ledger = paged.programme.as_ref();
     let found = trail::changes_of(log, ledger, entity, paged.head(), place(paged.after)?, most)?;
-    let values = engine.past(&paged.programme);
+    let places = found.iter().map(|(change, _)| (change.event, change.position));
+    let values = engine.past_at(&paged.programme, places);
     let shape = Shape::new(&paged.reading, &values);
     let mut changes = Page::new(size);
     let mut last = After::default();
@@ -268,18 +269,21 @@ fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer
 
 fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> Answer<api::ListLogResponse> {
     let paged = Paged::read(engine, "ListLog", program, EntityId::default(), token)?;
-    let values = engine.past(&paged.programme);
-    let shape = Shape::new(&paged.reading, &values);
     let limit = ReadLimit { records: size, bytes: 1 << 20 };
     let mut last = u64::try_from(paged.after).map_err(|_| page::invalid())?;
-    let records = engine.log().read(program, Position::new(last).next(), limit)?;
+    let stored = engine.log().read(program, Position::new(last).next(), limit)?;
+    let shown = stored.iter().take_while(|record| record.position <= paged.head().get());
+    let records: Vec<Recorded> = shown.map(read_record).collect::<Result<_, _>>()?;
+    let values =
+        engine.past_at(&paged.programme, records.iter().map(|record| (record.event_id, record.position)));
+    let shape = Shape::new(&paged.reading, &values);
     let mut lines = Page::new(size);
-    for stored in records.iter().take_while(|record| record.position <= paged.head().get()) {
+    for record in &records {
         if lines.is_full() {
             break;
         }
-        last = stored.position;
-        lines.push(log_line(&shape, &read_record(stored)?));
+        last = record.position.get();
+        lines.push(log_line(&shape, record));
     }
     let next_page_token = paged.next(last.into(), last < paged.head().get());
     Ok(api::ListLogResponse {

@@ -1,17 +1,17 @@
 //! Chunks of the index, of the trails and of the back-dated writes as rows, each so many records; the same messages hold what
 //! follows the last whole chunk in a resume point.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
+use radslag_core::fold;
 use radslag_core::id::{EntityId, Position, ProgramId};
+use radslag_core::record::Recorded;
 use radslag_core::time::CivilDate;
 use radslag_core::verdict::Landing;
 use radslag_log::{EventLog, RowChange, RowKey, RowKind};
 use radslag_proto::convert::snapshot::{decode_field_key, decode_write, encode_write};
 use radslag_proto::log::v1;
 
-use super::journal::{Backdated, Key, Noted};
+use super::journal::{Backdated, Key, Noted, key_of};
 use super::{FORMAT, Pace, forgiving, seal, unseal};
 use crate::ledger::LedgerError;
 
@@ -57,23 +57,22 @@ pub(crate) fn encode_index(first: Position, noted: &[Noted]) -> v1::IndexChunk {
 }
 
 pub(crate) fn encode_trail(first: Position, noted: &[Noted]) -> v1::Trail {
-    let mut entities: BTreeMap<EntityId, (Position, Vec<u32>)> = BTreeMap::new();
-    for (index, one) in noted.iter().enumerate() {
-        for (entity, before) in &one.touched {
-            entities.entry(*entity).or_insert((*before, Vec::new())).1.push(offset(index));
-        }
-    }
-    let entity = |(entity, (before, offsets)): (EntityId, (Position, Vec<u32>))| v1::TrailEntity {
-        entity_id: entity.bytes().to_vec(),
-        before: before.get(),
-        offsets,
-    };
-    v1::Trail {
+    let mut trail = v1::Trail {
         format: FORMAT,
         first: first.get(),
         count: offset(noted.len()),
-        entities: entities.into_iter().map(entity).collect(),
+        ..v1::Trail::default()
+    };
+    for (index, one) in noted.iter().enumerate() {
+        let at = first.get() + u64::from(offset(index));
+        let back = |before: &Position| if *before == Position::ZERO { 0 } else { at - before.get() };
+        trail.back.extend(one.touched.iter().map(|(_, before)| back(before)));
+        if one.touched.len() != 1 {
+            trail.others.push(offset(index));
+            trail.touched.push(offset(one.touched.len()));
+        }
     }
+    trail
 }
 
 pub(crate) fn encode_backdated(first: Position, noted: &[Noted]) -> v1::BackdatedChunk {
@@ -167,26 +166,61 @@ pub(crate) fn index(
     Ok(chunk.and_then(|chunk| Index::read(&chunk, first, pace.chunk)))
 }
 
-/// The records of a chunk that touch one entity, ascending, and the last one before the chunk; none where the chunk is missing,
-/// does not read, or has none.
-pub(crate) fn trail_of(
+/// A trail, read.
+pub(crate) struct Trail {
+    first: Position,
+    back: Vec<u64>,
+    /// The records that do not touch exactly one entity, with how many they touch.
+    others: Vec<(u64, usize)>,
+}
+
+impl Trail {
+    /// Reads it; none where it is not that of these records.
+    pub(crate) fn read(trail: v1::Trail, first: Position, count: u64) -> Option<Self> {
+        let fits = trail.format == FORMAT && trail.first == first.get() && u64::from(trail.count) == count;
+        let ascends = trail.others.windows(2).all(|pair| pair[0] < pair[1]);
+        let within = trail.others.last().is_none_or(|last| u64::from(*last) < count);
+        let others = trail.others.iter().copied().map(u64::from);
+        let touched = trail.touched.iter().map(|touched| usize::try_from(*touched).unwrap_or(usize::MAX));
+        let sound = fits && ascends && within && trail.others.len() == trail.touched.len();
+        let read = Self { first, back: trail.back, others: others.zip(touched).collect() };
+        let end = sound.then(|| read.index_of(first.get() + count))??;
+        (end == read.back.len()).then_some(read)
+    }
+
+    /// Where the entities of a record begin among all of the chunk.
+    fn index_of(&self, at: u64) -> Option<usize> {
+        let offset = at.checked_sub(self.first.get())?;
+        let mut index = usize::try_from(offset).ok()?;
+        for (_, touched) in self.others.iter().take_while(|(other, _)| *other < offset) {
+            index = index.checked_add(*touched)?.checked_sub(1)?;
+        }
+        Some(index)
+    }
+
+    /// How many entities a record touches.
+    pub(crate) fn touched(&self, at: Position) -> usize {
+        let offset = at.get() - self.first.get();
+        let found = self.others.binary_search_by_key(&offset, |(other, _)| *other);
+        found.map_or(1, |found| self.others[found].1)
+    }
+
+    /// The last record before `at` that touches the entity that it touches in a place; zero for none.
+    pub(crate) fn before(&self, at: Position, place: usize) -> Option<Position> {
+        let back = *self.back.get(self.index_of(at.get())?.checked_add(place)?)?;
+        if back == 0 { Some(Position::ZERO) } else { at.get().checked_sub(back).filter(|at| *at > 0).map(Position::new) }
+    }
+}
+
+/// The trail of the chunk that begins at a record; none where it is missing or does not read.
+pub(crate) fn trail(
     log: &dyn EventLog,
     program: ProgramId,
     pace: Pace,
     first: Position,
-    entity: EntityId,
-) -> Result<Option<(Position, Vec<Position>)>, LedgerError> {
+) -> Result<Option<Trail>, LedgerError> {
     let trail: Option<v1::Trail> = message(log, row(program, RowKind::Trail, first))?;
-    let Some(trail) = trail.filter(|trail| {
-        trail.format == FORMAT && trail.first == first.get() && u64::from(trail.count) == pace.chunk
-    }) else {
-        return Ok(None);
-    };
-    let found = trail.entities.iter().find(|one| one.entity_id == entity.bytes());
-    let at = |offset: &u32| Position::new(first.get() + u64::from(*offset));
-    Ok(found.filter(|found| found.before < first.get()).map(|found| {
-        (Position::new(found.before), found.offsets.iter().map(at).collect())
-    }))
+    Ok(trail.and_then(|trail| Trail::read(trail, first, pace.chunk)))
 }
 
 /// The back-dated writes of the chunk that begins at a record; none where they are missing or do not read.
@@ -215,33 +249,33 @@ pub(crate) fn read_backdated(chunk: &v1::BackdatedChunk, first: Position) -> Opt
     chunk.writes.iter().map(read).collect()
 }
 
-/// What was noted of the records that three messages are about; none where they do not belong together.
+/// What was noted of records, from three messages about them and the records themselves; none where they do not belong together.
 pub(crate) fn read_noted(
     index: &v1::IndexChunk,
     trail: &v1::Trail,
     backdated: &v1::BackdatedChunk,
+    records: &[Recorded],
     first: Position,
 ) -> Option<Vec<Noted>> {
-    let count = index.count;
-    let read = Index::read(index, first, u64::from(count))?;
-    if trail.format != FORMAT || trail.first != first.get() || trail.count != count || backdated.count != count {
+    let count = u64::from(index.count);
+    let index = Index::read(index, first, count)?;
+    let trail = Trail::read(trail.clone(), first, count)?;
+    if u64::try_from(records.len()) != Ok(count) || u64::from(backdated.count) != count {
         return None;
     }
-    let mut noted: Vec<Noted> = Vec::with_capacity(read.keys.len());
-    for (offset, key) in (0..).zip(&read.keys) {
-        let landing = read.landing(offset);
-        noted.push(Noted { key: *key, declined: None, landing, touched: Vec::new(), backdated: Vec::new() });
-    }
-    for (offset, key) in &read.declined {
-        noted.get_mut(usize::try_from(*offset).ok()?)?.declined = Some(*key);
-    }
-    for one in &trail.entities {
-        let entity = EntityId::from_slice(&one.entity_id)?;
-        let mut before = Position::new(one.before);
-        for offset in &one.offsets {
-            noted.get_mut(usize::try_from(*offset).ok()?)?.touched.push((entity, before));
-            before = Position::new(first.get() + u64::from(*offset));
+    let mut noted: Vec<Noted> = Vec::with_capacity(records.len());
+    for (offset, (key, record)) in (0..).zip(index.keys.iter().zip(records)) {
+        let entities = record.body().map_or_else(Vec::new, fold::touched);
+        if *key != key_of(record.event_id) || entities.len() != trail.touched(record.position) {
+            return None;
         }
+        let before = |(place, entity)| Some((entity, trail.before(record.position, place)?));
+        let touched: Option<Vec<_>> = entities.into_iter().enumerate().map(before).collect();
+        let (landing, touched) = (index.landing(offset), touched?);
+        noted.push(Noted { key: *key, declined: None, landing, touched, backdated: Vec::new() });
+    }
+    for (offset, key) in &index.declined {
+        noted.get_mut(usize::try_from(*offset).ok()?)?.declined = Some(*key);
     }
     for one in read_backdated(backdated, first)? {
         let offset = one.write.position.get().checked_sub(first.get())?;

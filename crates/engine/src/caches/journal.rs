@@ -149,6 +149,10 @@ impl Journal {
 
     /// Chunks up to here are on disk.
     pub(crate) fn set_written(&mut self, upto: Position) {
+        // Whoever comes second with the same chunks takes nothing back.
+        if upto <= self.written {
+            return;
+        }
         let count = upto.get().saturating_sub(self.written.get());
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.noted.len());
         self.noted.drain(..count);

@@ -7,7 +7,6 @@ use super::{Pace, behind};
 use super::resume::ledger_at;
 use super::shelf::Shelf;
 use crate::ledger::{Ledger, LedgerError};
-use crate::read::walk;
 
 /// When a log is folded from its first record, it is asked after so many records whether something is to be written.
 const STRIDE: u64 = 50;
@@ -75,10 +74,6 @@ fn resumed(
     kept: &super::shelf::Kept,
 ) -> Result<Option<Ledger>, LedgerError> {
     let Some(mut ledger) = ledger_at(log, program, pace, shelf, kept)? else { return Ok(None) };
-    let written = ledger.journal.as_ref().map_or(Position::ZERO, |journal| journal.written());
-    let mut waiting = Vec::new();
-    walk(log, program, written.next(), kept.position, |record| waiting.push(record))?;
-    waiting.iter().for_each(|record| ledger.remember(record));
     ledger.replay_keeping(log)?;
     Ok(Some(ledger))
 }

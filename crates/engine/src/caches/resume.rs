@@ -18,6 +18,8 @@ use super::{FORMAT, Pace};
 use crate::ledger::{Ledger, LedgerError};
 use crate::past::places;
 use crate::snapshot::{decode_fences, encode_fence};
+use crate::read::walk;
+use radslag_core::record::Recorded;
 use radslag_core::verdict::Landing;
 
 /// What a ledger holds at its head, to be written without it.
@@ -97,7 +99,10 @@ pub(crate) fn ledger_at(
     {
         return Ok(None);
     }
-    Ok(put_together(&message, pace, state, shelf))
+    let Some(index) = &message.index else { return Ok(None) };
+    let mut waiting = Vec::new();
+    walk(log, program, Position::new(index.first), kept.position, |record| waiting.push(record))?;
+    Ok(put_together(&message, pace, state, shelf, &waiting))
 }
 
 fn put_together(
@@ -105,6 +110,7 @@ fn put_together(
     pace: Pace,
     state: radslag_core::state::State,
     shelf: &Shelf,
+    waiting: &[Recorded],
 ) -> Option<Ledger> {
     let hashes: Option<Vec<Digest>> = message.frontier.iter().map(|hash| Digest::from_slice(hash)).collect();
     let (index, trail) = (message.index.as_ref()?, message.trail.as_ref()?);
@@ -114,7 +120,7 @@ fn put_together(
     if !written.get().is_multiple_of(pace.chunk) || ends != message.position || written > pace.whole_at(state.head()) {
         return None;
     }
-    let noted = read_noted(index, trail, message.backdated.as_ref()?, written.next())?;
+    let noted = read_noted(index, trail, message.backdated.as_ref()?, waiting, written.next())?;
     let mut last = BTreeMap::new();
     for one in &message.last {
         last.insert(EntityId::from_slice(&one.entity_id)?, Position::new(one.position));
@@ -129,6 +135,7 @@ fn put_together(
             ledger.unclean.insert(Position::new(at), noted.landing);
         }
     }
+    waiting.iter().for_each(|record| ledger.remember(record));
     ledger.state = state;
     ledger.journal = Some(Box::new(Journal::resumed(pace, written, noted, last, shelf.clone())));
     Some(ledger)
