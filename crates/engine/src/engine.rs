@@ -24,6 +24,7 @@ use crate::clock::{Clock, IdSource};
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
+use crate::timekeeper::{Standing, Timekeeper};
 use crate::writer::{Job, OpenJob, PushJob};
 
 pub use crate::writer::{Pushed, Writer};
@@ -60,6 +61,9 @@ pub enum EngineError {
     /// The store does not answer, or what it holds does not verify.
     #[error("the log cannot be read: {0}")]
     Damaged(String),
+    /// The clock is not fit to say when changes are recorded.
+    #[error("nothing is recorded for now: {0}")]
+    ClockUnfit(Standing),
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -182,6 +186,7 @@ pub struct Engine {
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
     snapshots: Snapshots,
+    timekeeper: Arc<Timekeeper>,
     // Closed after the writer: it writes what the writer left.
     behind: std::sync::Mutex<Option<Behind>>,
 }
@@ -221,6 +226,8 @@ impl Engine {
             let mut all = programmes.0.write().unwrap_or_else(PoisonError::into_inner);
             all.insert(program, Arc::new(Programme::new(ledger)));
         }
+        let newest = programmes.all().iter().map(|programme| programme.published().state.recorded_at()).max();
+        let timekeeper = Arc::new(Timekeeper::begin(Arc::clone(&clock), newest));
         let (sender, queue) = mpsc::channel(options.queue);
         let writer = Writer {
             queue,
@@ -230,6 +237,7 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             working: HashMap::new(),
             stopped: None,
+            timekeeper: Arc::clone(&timekeeper),
             wake: None,
         };
         let engine = Self {
@@ -241,6 +249,7 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             clock,
             snapshots: Snapshots::default(),
+            timekeeper,
             behind: std::sync::Mutex::new(None),
         };
         Ok((engine, writer))
@@ -274,6 +283,21 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// Who keeps watch over the clock.
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.timekeeper
+    }
+
+    /// What is so of the clock, for the log of one programme or for the newest of all.
+    pub fn clock_standing(&self, programme: Option<&Programme>) -> Standing {
+        let last = |programme: &Programme| {
+            let state = &programme.published().state;
+            state.today().map(|_| state.recorded_at())
+        };
+        let newest = || self.programmes.all().iter().filter_map(|programme| last(programme)).max();
+        self.timekeeper.standing(programme.map_or_else(newest, last))
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {

@@ -16,5 +16,6 @@ pub mod past;
 pub mod read;
 pub mod snapshot;
 pub mod snapshots;
+pub mod timekeeper;
 pub mod trail;
 mod writer;

@@ -4,6 +4,7 @@ use radslag_core::event::Base;
 use radslag_core::id::{DeviceSeq, Position};
 use radslag_core::state::State;
 use radslag_engine::engine::{Engine, Programme};
+use radslag_engine::timekeeper;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::sync_service_server::SyncService;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
@@ -40,6 +41,7 @@ impl SyncService for Api {
             compare(&programme, standing.head.position, request.verified_position);
             answer.rules = standing.rules;
             answer.head = Some(encode_cursor(&standing.head));
+            answer.clock = clock(engine.clock_standing(Some(&programme)));
             answer.checkpoint = standing.checkpoint;
         }
         Ok(Response::new(answer))
@@ -95,6 +97,15 @@ impl SyncService for Api {
     }
 }
 
+fn clock(standing: timekeeper::Standing) -> i32 {
+    let standing = match standing {
+        timekeeper::Standing::Fit => api::ClockStanding::Fit,
+        timekeeper::Standing::Behind(_) => api::ClockStanding::Behind,
+        timekeeper::Standing::Ahead(_) | timekeeper::Standing::Outrun(_) => api::ClockStanding::Unfit,
+    };
+    standing.into()
+}
+
 /// A log's end with the checkpoint of exactly that end.
 pub(super) struct Standing {
     pub(super) head: LogCursor,
@@ -136,6 +147,7 @@ fn about_the_server(engine: &Engine) -> api::HelloResponse {
         server_time: Some(timestamp(engine.clock().now())),
         log_key: engine.log_key().to_vec(),
         open_enrolment: engine.open_enrolment(),
+        clock: clock(engine.clock_standing(None)),
     }
 }
 

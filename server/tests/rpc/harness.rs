@@ -57,7 +57,10 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn of(running: &Running) -> Self {
-        let channel = Endpoint::from_shared(running.url()).unwrap().connect().await.unwrap();
+        Self::on(Endpoint::from_shared(running.url()).unwrap().connect().await.unwrap())
+    }
+
+    pub(crate) fn on(channel: Channel) -> Self {
         Self {
             programs: ProgramServiceClient::new(channel.clone()),
             sync: SyncServiceClient::new(channel.clone()),
