@@ -15,6 +15,7 @@ mod naive;
 mod town;
 
 mod damage;
+mod golden;
 mod opening;
 mod oracle;
 mod shelf;

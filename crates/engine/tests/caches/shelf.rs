@@ -36,6 +36,13 @@ impl Shelf {
         }
     }
 
+    /// Other records of the same programme, with everything that was due written behind.
+    pub(crate) fn holding(town: &Town, records: Vec<Recorded>) -> Self {
+        let mut shelf = Self { records, ..Self::before(town) };
+        shelf.grow_to(shelf.records.len());
+        shelf
+    }
+
     /// The whole history, with everything that was due written behind.
     pub(crate) fn of(town: &Town) -> Self {
         let mut shelf = Self::before(town);
@@ -100,7 +107,7 @@ impl Shelf {
     }
 }
 
-fn body_bytes(record: &Recorded) -> Vec<u8> {
+pub(crate) fn body_bytes(record: &Recorded) -> Vec<u8> {
     record.body().map_or_else(Vec::new, |body| encode_body(body).unwrap())
 }
 
