@@ -9,8 +9,8 @@ use radslag_core::record::Recorded;
 use radslag_core::state::State;
 use radslag_engine::as_of::{read_at, record_at, state_at};
 use radslag_engine::read::{Reading, walk};
-use radslag_log::LogError;
 use radslag_engine::trail::{After, changes_of, everything_of};
+use radslag_log::LogError;
 
 use crate::error::ClientError;
 use crate::replica::{Replica, View};

@@ -181,9 +181,7 @@ impl Working {
             let used = decided.is_ok() && self.position_of(ground, event.body.event_id)?.is_some();
             let verdict = match &mut decided {
                 Err(_) => None,
-                Ok(_) if used => {
-                    Some(Err(Rejection::IdReused { event: event.body.event_id }))
-                }
+                Ok(_) if used => Some(Err(Rejection::IdReused { event: event.body.event_id })),
                 Ok(_) => Some(judge::judge(state, &past, &event.body, landing)),
             };
             let facts = match (verdict, &mut decided) {

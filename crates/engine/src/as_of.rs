@@ -207,7 +207,9 @@ fn recall_first_places(
     }
     for (id, added_by) in moved {
         let (held, far) = ledger.look(|ledger| (ledger.position_of(added_by), ledger.far.clone()));
-        let Some(position) = held.map_or_else(|| far.event(log, added_by), |at| Ok(Some(at)))? else { continue };
+        let Some(position) = held.map_or_else(|| far.event(log, added_by), |at| Ok(Some(at)))? else {
+            continue;
+        };
         let record = record_at(log, state.program_id(), position)?;
         let Entry::Accepted { body, facts } = &record.entry else { continue };
         let written = fold::field_writes(body).into_iter();

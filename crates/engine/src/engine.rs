@@ -259,8 +259,9 @@ impl Engine {
     fn start_behind(&self) -> Result<Option<Wake>, EngineError> {
         let (log, programmes) = (Arc::clone(&self.log), Arc::clone(&self.programmes));
         let behind = Behind::start(move |closing| write_behind(log.as_ref(), &programmes, closing));
-        let behind = behind
-            .map_err(|error| EngineError::Damaged(format!("no thread for what is written behind: {error}")))?;
+        let behind = behind.map_err(|error| {
+            EngineError::Damaged(format!("no thread for what is written behind: {error}"))
+        })?;
         let wake = behind.wake();
         wake.iter().for_each(Wake::wake);
         *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(behind);

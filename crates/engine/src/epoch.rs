@@ -121,7 +121,10 @@ impl Working {
             return Err(wrong("the log was begun with another key than this one"));
         }
         let landed_before = self.ledger.position_of(new.event).is_some();
-        if landed_before || ground.published.find(ground.log, new.event)?.is_some() || is_used(&self.ledger, new.epoch) {
+        if landed_before
+            || ground.published.find(ground.log, new.event)?.is_some()
+            || is_used(&self.ledger, new.epoch)
+        {
             return Err(wrong("the ids of the epoch are used"));
         }
         let last = match self.pending.last() {

@@ -56,7 +56,12 @@ pub fn places(state: &State) -> Index {
 }
 
 /// A value of the record at a position, as [`Values`] wants it.
-pub(crate) fn value_at(log: &dyn EventLog, program: ProgramId, position: Position, slot: Slot) -> Option<Vec<u8>> {
+pub(crate) fn value_at(
+    log: &dyn EventLog,
+    program: ProgramId,
+    position: Position,
+    slot: Slot,
+) -> Option<Vec<u8>> {
     match log.value(program, position, slot) {
         Ok(value) => value.map(|value| value.bytes),
         Err(error) => {

@@ -92,7 +92,12 @@ pub(crate) async fn run(asked: &Asked) -> Result<(), Failed> {
             of(&long).zip(of(&short)).map(|(long, short)| (long / short * 100.0).round() / 100.0)
         };
         let names = [
-            "as_of_p50_ms", "as_of_p99_ms", "history_p50_ms", "history_p99_ms", "log_p50_ms", "log_p99_ms",
+            "as_of_p50_ms",
+            "as_of_p99_ms",
+            "history_p50_ms",
+            "history_p99_ms",
+            "log_p50_ms",
+            "log_p99_ms",
             "blame_p50_ms",
         ];
         let ratios: serde_json::Map<String, Value> =
@@ -226,11 +231,8 @@ async fn ask(remote: &Remote, written: &Written, reads: usize) -> Result<Value, 
     let middle = written.head - (written.head - written.begun).min(MEETING * 2) / 2;
     let from = middle.saturating_sub(MEETING / 2).max(written.begun);
     let to = (from + MEETING).min(written.head);
-    let request = api::GetDiffRequest {
-        program_id: program_id(),
-        from: Some(position(from)),
-        to: Some(position(to)),
-    };
+    let request =
+        api::GetDiffRequest { program_id: program_id(), from: Some(position(from)), to: Some(position(to)) };
     let diff = timed(remote.audit().get_diff(request)).await?;
     let mut said = json!({ "diff_ms": millis(diff), "diff_records": to - from });
     let fields = said.as_object_mut().ok_or("a measurement is an object")?;

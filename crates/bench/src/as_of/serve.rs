@@ -61,7 +61,8 @@ impl Served {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
         };
-        let (now, most) = line("VmRSS:").zip(line("VmHWM:")).ok_or("the system does not say how much memory")?;
+        let (now, most) =
+            line("VmRSS:").zip(line("VmHWM:")).ok_or("the system does not say how much memory")?;
         Ok((now / 1024, most / 1024))
     }
 

@@ -57,12 +57,8 @@ pub(crate) fn encode_index(first: Position, noted: &[Noted]) -> v1::IndexChunk {
 }
 
 pub(crate) fn encode_trail(first: Position, noted: &[Noted]) -> v1::Trail {
-    let mut trail = v1::Trail {
-        format: FORMAT,
-        first: first.get(),
-        count: offset(noted.len()),
-        ..v1::Trail::default()
-    };
+    let mut trail =
+        v1::Trail { format: FORMAT, first: first.get(), count: offset(noted.len()), ..v1::Trail::default() };
     for (index, one) in noted.iter().enumerate() {
         let at = first.get() + u64::from(offset(index));
         let back = |before: &Position| if *before == Position::ZERO { 0 } else { at - before.get() };
@@ -135,7 +131,8 @@ impl Index {
 
     /// What landing meant for the record at an offset.
     pub(crate) fn landing(&self, offset: u64) -> Landing {
-        let holds = |offsets: &[u32]| u32::try_from(offset).is_ok_and(|at| offsets.binary_search(&at).is_ok());
+        let holds =
+            |offsets: &[u32]| u32::try_from(offset).is_ok_and(|at| offsets.binary_search(&at).is_ok());
         if holds(&self.conflicting) {
             Landing::OpenedConflict
         } else if holds(&self.to_retired) {
@@ -208,7 +205,11 @@ impl Trail {
     /// The last record before `at` that touches the entity that it touches in a place; zero for none.
     pub(crate) fn before(&self, at: Position, place: usize) -> Option<Position> {
         let back = *self.back.get(self.index_of(at.get())?.checked_add(place)?)?;
-        if back == 0 { Some(Position::ZERO) } else { at.get().checked_sub(back).filter(|at| *at > 0).map(Position::new) }
+        if back == 0 {
+            Some(Position::ZERO)
+        } else {
+            at.get().checked_sub(back).filter(|at| *at > 0).map(Position::new)
+        }
     }
 }
 

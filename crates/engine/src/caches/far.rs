@@ -154,7 +154,9 @@ impl Far {
             return;
         }
         held.upto = shared.pace.last_of(first);
-        if let (Some(known), Some(index)) = (&mut held.known, chunk::Index::read(chunk, first, shared.pace.chunk)) {
+        if let (Some(known), Some(index)) =
+            (&mut held.known, chunk::Index::read(chunk, first, shared.pace.chunk))
+        {
             known.take(first, &index);
         }
     }
@@ -188,7 +190,7 @@ impl Shared {
             });
             match index {
                 Some(index) => known.take(first, &index),
-                None => self.from_records(log, first, &mut known)?,
+                None => self.read_records(log, first, &mut known)?,
             }
             first = self.pace.last_of(first).next();
         }
@@ -196,7 +198,12 @@ impl Shared {
     }
 
     /// The keys of a chunk that is missing, from its records.
-    fn from_records(&self, log: &dyn EventLog, first: Position, known: &mut Known) -> Result<(), LedgerError> {
+    fn read_records(
+        &self,
+        log: &dyn EventLog,
+        first: Position,
+        known: &mut Known,
+    ) -> Result<(), LedgerError> {
         tracing::warn!(program = %self.program, %first, "a chunk of the index is missing; its records are read");
         self.damaged.store(true, Ordering::Relaxed);
         let last = self.pace.last_of(first);

@@ -12,8 +12,8 @@ use radslag_core::state::State;
 use radslag_core::time::CivilDate;
 use radslag_core::verdict::Landing;
 
-use super::shelf::Shelf;
 use super::Pace;
+use super::shelf::Shelf;
 
 /// What an event id or the hash of a body is found by: four bytes of SHA-256.
 pub type Key = u32;

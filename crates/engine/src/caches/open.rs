@@ -3,9 +3,9 @@
 use radslag_core::id::{Position, ProgramId};
 use radslag_log::{EventLog, LogError};
 
-use super::{Pace, behind};
 use super::resume::ledger_at;
 use super::shelf::Shelf;
+use super::{Pace, behind};
 use crate::ledger::{Ledger, LedgerError};
 
 /// When a log is folded from its first record, it is asked after so many records whether something is to be written.
@@ -31,10 +31,14 @@ impl Ledger {
         for kept in shelf.resumes.iter().rev() {
             match resumed(log, program, pace, &shelf, kept) {
                 Ok(Some(ledger)) => return Ok(ledger),
-                Ok(None) => tracing::warn!(%program, at = %kept.position, "a point to go on from does not read"),
+                Ok(None) => {
+                    tracing::warn!(%program, at = %kept.position, "a point to go on from does not read")
+                }
                 Err(error @ LedgerError::Log(_)) => return Err(error),
                 // Whether the log or the cache is wrong is settled by the log alone.
-                Err(error) => tracing::warn!(%program, at = %kept.position, %error, "a point to go on from does not fit"),
+                Err(error) => {
+                    tracing::warn!(%program, at = %kept.position, %error, "a point to go on from does not fit")
+                }
             }
         }
         // Nothing that did not serve now is leant on later: all of it is written anew.

@@ -17,8 +17,8 @@ use super::shelf::{self, Kept, Shelf};
 use super::{FORMAT, Pace};
 use crate::ledger::{Ledger, LedgerError};
 use crate::past::places;
-use crate::snapshot::{decode_fences, encode_fence};
 use crate::read::walk;
+use crate::snapshot::{decode_fences, encode_fence};
 use radslag_core::record::Recorded;
 use radslag_core::verdict::Landing;
 
@@ -117,7 +117,10 @@ fn put_together(
     let written = Position::new(index.first).previous();
     // What waits is less than the chunks that were whole when the point was kept; the rest is on disk.
     let ends = written.get() + u64::from(index.count);
-    if !written.get().is_multiple_of(pace.chunk) || ends != message.position || written > pace.whole_at(state.head()) {
+    if !written.get().is_multiple_of(pace.chunk)
+        || ends != message.position
+        || written > pace.whole_at(state.head())
+    {
         return None;
     }
     let noted = read_noted(index, trail, message.backdated.as_ref()?, waiting, written.next())?;

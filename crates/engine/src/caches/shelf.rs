@@ -49,7 +49,8 @@ impl Shelf {
         let mut resumes = marks(log, program, RowKind::Resume)?;
         resumes.retain(|kept| kept.position <= head);
         resumes.sort_by_key(|kept| kept.position);
-        let states = states.into_iter().filter(|kept| kept.position <= head && kept.number == kept.position.get());
+        let states =
+            states.into_iter().filter(|kept| kept.position <= head && kept.number == kept.position.get());
         Ok(Self { states: states.map(|kept| (kept.position, kept)).collect(), resumes })
     }
 

@@ -51,7 +51,8 @@ async fn long() -> Long {
     let join = other.join();
     let joined = other.write_all(Base::default(), NOW, join);
     engine.push(other.sign(&joined)).await.unwrap();
-    let base = |at: u64, desk: &Desk| Base { epoch: EpochId::default(), position: Position::new(at), seq: desk.seq };
+    let base =
+        |at: u64, desk: &Desk| Base { epoch: EpochId::default(), position: Position::new(at), seq: desk.seq };
     let blind = base(created.head.get(), &other);
     let blind = other.write(blind, NOW, comment(entity(3), "Utan att ha sett"));
     let (mut bundles, mut receipts) = (vec![events], created.verdicts);
@@ -63,7 +64,10 @@ async fn long() -> Long {
         bundles.push(events);
         if part == 0 {
             let landed = engine.push(other.sign(std::slice::from_ref(&blind))).await.unwrap();
-            assert!(matches!(landed.verdicts[..], [Verdict::Accepted(Receipt { landing: Landing::OpenedConflict, .. })]));
+            assert!(matches!(
+                landed.verdicts[..],
+                [Verdict::Accepted(Receipt { landing: Landing::OpenedConflict, .. })]
+            ));
             receipts.extend(landed.verdicts);
         }
     }
@@ -128,7 +132,9 @@ async fn a_receipt_is_the_same_when_the_index_was_lost_or_damaged() {
         let (number, mut bytes) = long.log.rows(program(), kind).unwrap().swap_remove(0);
         let middle = bytes.len() / 2;
         bytes[middle] ^= 4;
-        long.log.commit(Commit { appends: Vec::new(), rows: vec![RowChange::Put(key(number), bytes)] }).unwrap();
+        long.log
+            .commit(Commit { appends: Vec::new(), rows: vec![RowChange::Put(key(number), bytes)] })
+            .unwrap();
         hands_all_in_again(&long).await;
         let lost = long.log.rows(program(), kind).unwrap();
         let rows = lost.into_iter().map(|(number, _)| RowChange::Delete(key(number))).collect();
@@ -139,7 +145,8 @@ async fn a_receipt_is_the_same_when_the_index_was_lost_or_damaged() {
     assert_eq!(rows(&long.log, RowKind::Trail), 0);
     let engine = start(&long.log);
     let programme = engine.programme(program()).unwrap();
-    let asked = changes_of(long.log.as_ref(), programme.as_ref(), entity(3), programme.head(), After::default(), 10);
+    let asked =
+        changes_of(long.log.as_ref(), programme.as_ref(), entity(3), programme.head(), After::default(), 10);
     assert_eq!(asked.unwrap().len(), 10);
     engine.write_behind().unwrap();
     assert!(rows(&long.log, RowKind::Index) >= 2 && rows(&long.log, RowKind::Trail) >= 2);
@@ -163,7 +170,10 @@ async fn an_id_that_was_used_long_ago_is_used_for_ever() {
     engine.close();
     let engine = start(&long.log);
     let again = engine.push(long.desk.sign(std::slice::from_ref(&reused))).await.unwrap().verdicts;
-    assert!(matches!(&again[0], Verdict::DuplicateRejected(receipt) if receipt.position == position), "{again:?}");
+    assert!(
+        matches!(&again[0], Verdict::DuplicateRejected(receipt) if receipt.position == position),
+        "{again:?}"
+    );
     engine.close();
 }
 

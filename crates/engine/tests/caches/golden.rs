@@ -38,7 +38,9 @@ fn records() -> Vec<Recorded> {
 
 /// What each prefix amounts to: its last position, the rules in force, the state hash.
 fn states(records: &[Recorded]) -> String {
-    let Entry::Accepted { body, .. } = &records[0].entry else { panic!("a log begins with an accepted record") };
+    let Entry::Accepted { body, .. } = &records[0].entry else {
+        panic!("a log begins with an accepted record")
+    };
     let mut state = State::new(body.program_id, Keep::Sides);
     let mut lines = String::new();
     for record in records {

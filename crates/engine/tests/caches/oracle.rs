@@ -29,7 +29,14 @@ fn agree(town: &Town, shelf: &Shelf, upto: usize, day: CivilDate) -> Result<(), 
     for key in naive.writes.keys() {
         let (short, long) = (read.register(key.0, key.1).unwrap(), whole.register(key.0, key.1).unwrap());
         let epochs = whole.epochs();
-        prop_assert_eq!(short.sides_at(day, epochs), long.sides_at(day, epochs), "{:?} at {} on {}", key, upto, day);
+        prop_assert_eq!(
+            short.sides_at(day, epochs),
+            long.sides_at(day, epochs),
+            "{:?} at {} on {}",
+            key,
+            upto,
+            day
+        );
         prop_assert_eq!(short.shown_at(day, epochs), long.shown_at(day, epochs));
         prop_assert_eq!(short.conflict_at(day, epochs), long.conflict_at(day, epochs));
         let shown = short.shown_at(day, epochs).map(|write| write.event);
@@ -37,7 +44,13 @@ fn agree(town: &Town, shelf: &Shelf, upto: usize, day: CivilDate) -> Result<(), 
         prop_assert_eq!(short.conflict_at(day, epochs), naive.conflict(*key, day));
     }
     let values = &town.past.values;
-    prop_assert_eq!(view::program(&read, values, day), view::program(&whole, values, day), "at {} on {}", upto, day);
+    prop_assert_eq!(
+        view::program(&read, values, day),
+        view::program(&whole, values, day),
+        "at {} on {}",
+        upto,
+        day
+    );
     let conflicts = |state: &State| {
         let conflicts = view::conflicts(state).into_iter();
         conflicts.map(|one| (one.id, one.sides.into_iter().cloned().collect::<Vec<_>>())).collect::<Vec<_>>()
@@ -110,7 +123,12 @@ fn the_caches_are_really_met() {
     let steps: Vec<u64> = (0..90).map(|_| dice.roll()).collect();
     let shelf = Shelf::of(&history(&steps));
     let journal = shelf.ledger.journal.as_ref().unwrap();
-    assert!(shelf.head().get() > 60 && journal.written().get() > 50, "{} {}", shelf.head(), journal.written());
+    assert!(
+        shelf.head().get() > 60 && journal.written().get() > 50,
+        "{} {}",
+        shelf.head(),
+        journal.written()
+    );
     let count = |kind| radslag_log::EventLog::rows(&shelf.log, shelf.program(), kind).unwrap().len();
     use radslag_log::RowKind::{Backdated, Index, Resume, State, Trail};
     assert!(count(State) >= 5 && count(Resume) == 2 && count(Index) >= 7 && count(Trail) == count(Index));
