@@ -9,6 +9,7 @@ const FILES: &[&str] = &[
     "radslag/event/v1/event.proto",
     "radslag/log/v1/log.proto",
     "radslag/log/v1/snapshot.proto",
+    "radslag/log/v1/cache.proto",
     "radslag/api/v1/common.proto",
     "radslag/api/v1/program.proto",
     "radslag/api/v1/sync.proto",

@@ -32,6 +32,9 @@ pub struct Config {
     pub queue: usize,
     /// The most memory of the store's cache, in MiB, 1 to 65 536.
     pub cache_mib: u64,
+    /// Whether the clock is right though it is more than 400 days ahead of the last record: an operator's word for this start, which no
+    /// file and no variable can give.
+    pub accept_clock: bool,
 }
 
 impl Default for Config {
@@ -42,6 +45,7 @@ impl Default for Config {
             log: "info".to_owned(),
             queue: 256,
             cache_mib: 64,
+            accept_clock: false,
         }
     }
 }
@@ -174,6 +178,7 @@ pub fn settle(
             built_in.cache_mib,
             &parsed,
         )?,
+        accept_clock: false,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
     layers.check("queue", within(config.queue, MOST_QUEUED))?;

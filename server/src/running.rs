@@ -85,6 +85,13 @@ pub(crate) fn open_engine(
 ) -> Result<Arc<Engine>, StartError> {
     let options = Options { open_enrolment: config.open_enrolment(), queue: config.queue, log_key };
     let engine = Engine::open(log, clock, options)?;
+    if config.accept_clock {
+        engine.timekeeper().accept();
+    }
+    let standing = engine.clock_standing(None);
+    if !standing.records() {
+        tracing::error!(%standing, "nothing is recorded: set the clock right, or restart with --accept-clock");
+    }
     for programme in engine.programmes() {
         // Replicas pinned the key; checkpoints by another would look like a forged log.
         if *programme.published().state.log_key() != engine.log_key() {

@@ -7,7 +7,6 @@ pub use resolve::resolve;
 
 use radslag_client::form::Form;
 use radslag_client::replica::Replica;
-use radslag_core::as_of;
 use radslag_core::field::FieldKey;
 use radslag_core::id::{EntityId, Position};
 use radslag_core::merge::{Merged, merge};
@@ -46,10 +45,10 @@ fn look<'a>(replica: &Replica, ground: &Ground<'_>, state: &'a State) -> Result<
     if conflicts.is_empty() {
         return Ok(Vec::new());
     }
-    // Only a fold that keeps every write still has what the sides took the place of.
-    let whole = replica.state_at(as_of::Recorded::Head).ok();
     let now = replica.clock.now().micros();
     let look = |conflict: Conflict<'a>| {
+        // Only a fold that keeps every write still has what the sides took the place of.
+        let whole = replica.everything_of(conflict.entity).ok().flatten();
         let base = whole.as_ref().and_then(|whole| base_of(whole, &conflict));
         let since = conflict.sides.get(1).map_or(Instant::from_micros(now), |side| side.recorded_at);
         Open {

@@ -221,7 +221,11 @@ pub fn named_parties(
 pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let view = args.why.view(&replica)?;
-    let all = changes(&replica, &view, |_| true)?;
+    // An id in full is looked up; digits may be those of any event.
+    let all = match args.event.parse::<EventId>() {
+        Ok(event) => replica.changes_by(&view, event)?,
+        Err(_) => changes(&replica, &view, |_| true)?,
+    };
     let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
     ids.dedup();
     let named = ids.iter().map(|id| (id.uuid().simple().to_string(), id));

@@ -54,7 +54,7 @@ pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
     let ground = ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
-    let changes = changes(&replica, &view, |change| change.entity == id)?;
+    let changes = replica.changes_of(&view, id)?;
     let ui = place.ui;
     provisional::say(ui, &replica);
     if ui.json() {
@@ -288,9 +288,11 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
     let ground = ground(&view);
-    let all = records(&replica, &view)?;
     let confirmed = replica.ledger.state.head();
-    let skip = args.last.map_or(0, |last| all.len().saturating_sub(last));
+    let last = args.last.unwrap_or(usize::MAX);
+    let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
+    all.extend(view.queued.iter().cloned());
+    let skip = all.len().saturating_sub(last);
     let ui = place.ui;
     provisional::say(ui, &replica);
     let mut rows = Vec::new();

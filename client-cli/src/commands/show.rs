@@ -2,7 +2,7 @@
 
 use radslag_client::form::Form;
 use radslag_client::replica::{Replica, View};
-use radslag_core::as_of;
+use radslag_core::as_of::{self, AsOf};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::parse::nfc_eq;
 use radslag_core::state::{EntityKind, State};
@@ -53,7 +53,7 @@ pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<
             "radslag pull, or name an earlier position",
         ));
     }
-    let state = replica.state_at(recorded)?;
+    let state = replica.read_at(AsOf { recorded, effective: None })?.state;
     let Some(day) = state.today() else {
         let began = replica.began()?.map(when::rfc3339).unwrap_or_default();
         return Err(CliError::refused(

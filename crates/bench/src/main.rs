@@ -5,6 +5,7 @@
 //! they do in the yardsticks.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a measurement is printed")]
 
+mod as_of;
 mod bootstrap;
 mod followers;
 mod measure;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if matches!(arguments.as_slice(), ["help" | "-h" | "--help"]) {
-        println!("{USAGE}\n\n{}\n\n{}", bootstrap::USAGE, followers::USAGE);
+        println!("{USAGE}\n\n{}\n\n{}\n\n{}", bootstrap::USAGE, followers::USAGE, as_of::USAGE);
         return ExitCode::SUCCESS;
     }
     if let ["bootstrap", flags @ ..] = arguments.as_slice() {
@@ -51,6 +52,12 @@ fn main() -> ExitCode {
     }
     if let ["followers", flags @ ..] = arguments.as_slice() {
         return followers(flags);
+    }
+    if let ["as-of", flags @ ..] = arguments.as_slice() {
+        return as_of(flags);
+    }
+    if let [as_of::serve::ROLE, dir] = arguments.as_slice() {
+        return finish(as_of::serve::be(Path::new(dir)));
     }
     let (bound, dir) = match read_arguments(&arguments) {
         Ok(read) => read,
@@ -78,6 +85,28 @@ fn followers(flags: &[&str]) -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime.map_err(Failed::from).and_then(|runtime| runtime.block_on(followers::run(&asked))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn as_of(flags: &[&str]) -> ExitCode {
+    match as_of::read_arguments(flags) {
+        Ok(asked) => finish(as_of::run(&asked)),
+        Err(what) => {
+            eprintln!("error: {what}\n\n{}", as_of::USAGE);
+            ExitCode::from(USAGE_ERROR)
+        }
+    }
+}
+
+/// Runs it to its end.
+fn finish(work: impl Future<Output = Result<(), Failed>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(Failed::from).and_then(|runtime| runtime.block_on(work)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

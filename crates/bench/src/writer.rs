@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     base: Position,
     activity: EntityId,
     others: Vec<EntityId>,
+    /// Which of them [`Writer::edit_next`] goes on with.
+    next: usize,
 }
 
 fn fresh() -> EntityId {
@@ -57,6 +59,7 @@ impl Writer {
             base: Position::ZERO,
             activity: fresh(),
             others: Vec::new(),
+            next: 0,
         }
     }
 
@@ -132,8 +135,9 @@ impl Writer {
         subgoal: EntityId,
         count: usize,
     ) -> Result<(), Failed> {
-        self.others = (0..count).map(|_| fresh()).collect();
-        let drafts = self.others.iter().map(|activity| added(*activity, subgoal)).collect();
+        let fresh: Vec<EntityId> = (0..count).map(|_| fresh()).collect();
+        let drafts = fresh.iter().map(|activity| added(*activity, subgoal)).collect();
+        self.others.extend(fresh);
         let bundle = self.sign(drafts)?;
         self.push(remote, bundle).await
     }
@@ -141,13 +145,31 @@ impl Writer {
     /// An edit of each of the first so many activities that it added, in one bundle.
     pub(crate) fn edit_all(&mut self, count: usize) -> Result<api::Bundle, Failed> {
         let version = self.chain.seq.get();
-        let edit = |activity: &EntityId| {
-            let change =
-                Change::FieldRevised { entity: *activity, field: FieldKey::Comment, value: NewValue::Sealed };
-            Draft::new(change).with_text(Slot::COMMENT, &format!("{COMMENT} Version {version}."))
-        };
-        let drafts = self.others.iter().take(count).map(edit).collect();
+        let drafts = self.others.iter().take(count).map(|activity| comment(*activity, version)).collect();
         self.sign(drafts)
+    }
+
+    /// So many edits in one bundle, of the activities that it added, each in its turn and in sight of those before it.
+    pub(crate) fn edit_next(&mut self, count: usize) -> Result<api::Bundle, Failed> {
+        let version = self.chain.seq.get();
+        let turns = (self.next..self.next + count).map(|turn| self.others[turn % self.others.len()]);
+        let drafts: Vec<Draft> = turns.map(|activity| comment(activity, version)).collect();
+        self.next += count;
+        let mut authored = Vec::with_capacity(count);
+        for draft in drafts {
+            authored.extend(self.author(vec![draft])?);
+        }
+        Ok(self.bundle(authored))
+    }
+
+    /// The activity that [`Writer::edit`] edits.
+    pub(crate) const fn activity(&self) -> EntityId {
+        self.activity
+    }
+
+    /// The last record that it knows of.
+    pub(crate) const fn base(&self) -> Position {
+        self.base
     }
 
     /// Hands a bundle in and takes the receipts.
@@ -158,18 +180,28 @@ impl Writer {
     }
 
     fn sign(&mut self, drafts: Vec<Draft>) -> Result<api::Bundle, Failed> {
+        let authored = self.author(drafts)?;
+        Ok(self.bundle(authored))
+    }
+
+    /// Events that were all written in sight of the same.
+    fn author(&mut self, drafts: Vec<Draft>) -> Result<Vec<Authored>, Failed> {
         let base = Base { position: self.base, seq: self.chain.seq, ..Base::default() };
         let now = SystemClock.now();
         let authored =
             author(&self.settings, &SystemIds, now, base, self.chain, drafts, &Act::default(), false)?;
-        let hashes: Vec<Digest> = authored.iter().map(|event| event.hash).collect();
-        let signature = sign_bundle(&self.key, self.settings.program, self.settings.device, &hashes);
         if let Some(last) = authored.last() {
             self.chain = Chain { seq: last.body.device_seq, hash: last.hash };
         }
+        Ok(authored)
+    }
+
+    fn bundle(&self, authored: Vec<Authored>) -> api::Bundle {
+        let hashes: Vec<Digest> = authored.iter().map(|event| event.hash).collect();
+        let signature = sign_bundle(&self.key, self.settings.program, self.settings.device, &hashes);
         let message = |event: Authored| encode_event(event.bytes, &event.values);
         let events = authored.into_iter().map(message).collect();
-        Ok(encode_bundle(self.settings.program, self.settings.device, signature.bytes(), events))
+        encode_bundle(self.settings.program, self.settings.device, signature.bytes(), events)
     }
 
     /// A measurement of anything but accepted events would be a measurement of something else.
@@ -182,6 +214,11 @@ impl Writer {
         self.base = Position::new(head.position);
         Ok(())
     }
+}
+
+fn comment(activity: EntityId, version: u64) -> Draft {
+    let change = Change::FieldRevised { entity: activity, field: FieldKey::Comment, value: NewValue::Sealed };
+    Draft::new(change).with_text(Slot::COMMENT, &format!("{COMMENT} Version {version}."))
 }
 
 fn added(activity: EntityId, subgoal: EntityId) -> Draft {

@@ -6,8 +6,10 @@ use prost::Message as _;
 use radslag_core::as_of;
 use radslag_core::id::Position;
 use radslag_core::state::{Keep, State};
+use radslag_engine::as_of::position_at;
+use radslag_engine::caches::behind;
 use radslag_engine::ledger::{Batch, FramedRecord, Ledger, read_whole_bundles};
-use radslag_engine::read::{marks_between, walk};
+use radslag_engine::read::walk;
 use radslag_engine::snapshot::Snapshot;
 use radslag_log::{Append, Commit, EventLog, LogError, ReadLimit, RowChange, StoredRecord};
 use radslag_proto::api::v1 as api;
@@ -54,7 +56,7 @@ impl Replica {
             return Ok(History { fetched: head, up_to: head, complete: true });
         };
         let up_to = provisional.position();
-        let mut ledger = Ledger::replay(self.disk().as_ref(), self.settings.program)?;
+        let mut ledger = Ledger::open(self.disk().as_ref(), self.settings.program)?;
         let enough = ledger.state.head().get().saturating_add(most.unwrap_or(u64::MAX));
         let fetched = self.fetch(remote, &mut ledger, up_to, enough, &mut progress).await;
         if let Some(provisional) = &mut self.provisional {
@@ -232,7 +234,8 @@ fn store(log: &dyn EventLog, ledger: &mut Ledger, batch: Batch) -> Result<(), Cl
     };
     let (program, root) = (ledger.state.program_id(), ledger.frontier.root());
     let append = Append { program, records, bundles, head, root };
-    Ok(log.commit(Commit { appends: vec![append], rows: Vec::new() })?)
+    log.commit(Commit { appends: vec![append], rows: Vec::new() })?;
+    Ok(behind::keep(log, ledger, false)?)
 }
 
 impl Provisional {
@@ -243,13 +246,7 @@ impl Provisional {
     pub(crate) fn state_at(&self, head: Position, recorded: as_of::Recorded) -> Result<State, ClientError> {
         let (begin, program) = (self.position(), self.snapshot.state.program_id());
         let log: &dyn EventLog = self.log.as_ref();
-        let last = match recorded {
-            as_of::Recorded::Head => head,
-            as_of::Recorded::Position(position) => position.min(head),
-            as_of::Recorded::Instant(_) | as_of::Recorded::Day(_) => {
-                as_of::last_position(recorded, &marks_between(log, program, begin, head)?)
-            }
-        };
+        let last = position_at(log, program, begin.previous(), head, recorded)?;
         if last < begin {
             return Err(LogError::NotHeld { from: begin }.into());
         }

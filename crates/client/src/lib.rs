@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fork;
 pub mod form;
 pub mod history;
+pub mod looking;
 pub mod parted;
 pub mod past;
 pub mod quarantine;

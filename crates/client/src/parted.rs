@@ -226,16 +226,38 @@ impl Replica {
         }
         let mut tail = self.tail_after(&ledger)?;
         let numbers = self.lost_numbers_after(&ledger);
+        let mut stale = self.caches()?;
         while let Some(part) = tail.take_part() {
             let mut rows = vec![RowChange::Put(self.lost_row(tail.number << TAIL), tail.encode(&part.head))];
             rows.extend(numbers.iter().map(|numbers| self.put_setting(LOST_NUMBERS, numbers)));
+            rows.append(&mut stale);
             rows.extend(part.records.iter().map(|lost| self.put_lost(lost)));
             self.log.rewind(Rewind { program: self.settings.program, head: part.head, rows })?;
         }
-        self.ledger = ledger;
+        self.ledger = match &self.provisional {
+            Some(_) => ledger,
+            // With caches, which are made anew.
+            None => Ledger::open(self.log.as_ref(), self.settings.program)?,
+        };
         self.lost = self.read_lost()?;
         self.lost_numbers = self.read_lost_numbers()?;
         Ok(Parted { cut, held, epoch })
+    }
+
+    /// The changes that take away what is kept for looking back: some of it is about records that are about to go.
+    fn caches(&self) -> Result<Vec<RowChange>, ClientError> {
+        use RowKind::{Backdated, Index, Resume, ResumePart, State, StatePart, Trail};
+        let program = self.settings.program;
+        let mut changes = Vec::new();
+        if self.provisional.is_some() {
+            // What there is of it is about the history before the snapshot.
+            return Ok(changes);
+        }
+        for kind in [Index, State, StatePart, Resume, ResumePart, Trail, Backdated] {
+            let rows = self.log.rows(program, kind)?.into_iter();
+            changes.extend(rows.map(|(number, _)| RowChange::Delete(RowKey { program, kind, number })));
+        }
+        Ok(changes)
     }
 
     /// The own numbers that do not stand in the log any more once it ends with `ledger`.

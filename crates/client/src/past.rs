@@ -40,7 +40,8 @@ pub enum Compared {
 }
 
 impl Replica {
-    /// The confirmed programme at a recorded point, every write kept, so that any day can be read.
+    /// The confirmed programme at a recorded point, every write kept, so that any day can be read. The whole log up to there is folded;
+    /// [`Replica::read_at`] reads one day of it for less.
     ///
     /// # Errors
     /// The store does not answer.

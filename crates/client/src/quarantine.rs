@@ -336,7 +336,8 @@ impl Replica {
                 first: None,
             };
             let (log, program) = (self.log.as_ref(), self.settings.program);
-            let past = LogPast { log, program, index: &self.ledger.index, overlay: &overlay };
+            let past =
+                LogPast { log, program, index: &self.ledger.index, far: &self.ledger.far, overlay: &overlay };
             let facts = match judge::judge(&state, &past, &own.body, landing) {
                 Ok(facts) => facts,
                 Err(rejection) => return Some(rejection),

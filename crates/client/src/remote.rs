@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
+use radslag_proto::api::v1::audit_service_client::AuditServiceClient;
 use radslag_proto::api::v1::program_service_client::ProgramServiceClient;
 use radslag_proto::api::v1::sync_service_client::SyncServiceClient;
 use radslag_proto::api::v1::{HelloRequest, HelloResponse, ListProgramsRequest};
@@ -72,6 +73,11 @@ impl Remote {
     /// The server's address.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The audit calls.
+    pub fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     /// The sync calls.

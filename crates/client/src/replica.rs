@@ -16,6 +16,7 @@ use radslag_core::rejection::Rejection;
 use radslag_core::state::State;
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Value, ValueRef, Values};
+use radslag_engine::caches::behind;
 use radslag_engine::clock::{Clock, IdSource, day_of};
 use radslag_engine::ledger::Ledger;
 use radslag_engine::past::LogPast;
@@ -143,6 +144,7 @@ impl<'a> View<'a> {
             log: self.replica.log.as_ref(),
             program: self.replica.settings.program,
             index: &self.replica.ledger.index,
+            far: &self.replica.ledger.far,
             overlay: &self.overlay,
         })
     }
@@ -336,7 +338,8 @@ impl Replica {
     ///
     /// # Errors
     /// The last write failed.
-    pub fn close_and_keep(self) -> Result<Ledger, ClientError> {
+    pub fn close_and_keep(mut self) -> Result<Ledger, ClientError> {
+        self.write_behind(true);
         let Self { log, store, disk, provisional, ledger, .. } = self;
         drop((log, disk, provisional));
         // Where somebody still reads, the store closes with the last reader; one that is not ours is not closed here.
@@ -344,6 +347,13 @@ impl Replica {
             store.close()?;
         }
         Ok(ledger)
+    }
+
+    /// Writes the caches of the log that are due. One that cannot be written is made when it is missed.
+    pub(crate) fn write_behind(&mut self, closing: bool) {
+        if let Err(error) = behind::keep(self.disk.as_ref(), &mut self.ledger, closing) {
+            tracing::warn!(%error, "the caches of the log could not be written");
+        }
     }
 
     /// The store itself, which holds nothing but whole histories from the first record on.

@@ -61,10 +61,12 @@ impl Replica {
 
     /// Whether the log has a record for a lost event. Under its id alone may stand somebody else's, who took it in vain.
     fn stands_again(&self, lost: &Lost) -> bool {
-        if self.ledger.reused.contains_key(&lost.record.body_hash) {
+        let log = self.log.as_ref();
+        // A store that does not answer is heard of by whoever asks next; until then nothing is settled.
+        if matches!(self.ledger.find_declined(log, lost.record.body_hash), Ok(Some(_))) {
             return true;
         }
-        let Some(at) = self.ledger.position_of(lost.record.event_id) else { return false };
+        let Ok(Some(at)) = self.ledger.find(log, lost.record.event_id) else { return false };
         let read = self.log.read(self.settings.program, at, ReadLimit { records: 1, bytes: 0 });
         let hash = read.ok().and_then(|records| records.into_iter().next()).map(|record| record.body_hash);
         hash.is_some_and(|hash| hash == lost.record.body_hash.bytes())

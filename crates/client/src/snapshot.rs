@@ -137,7 +137,7 @@ fn whole(
 ) -> Result<Opened, ClientError> {
     let ledger = match known {
         Some(known) if known.is_that_of(store.as_ref())? => known,
-        Some(_) | None => Ledger::replay(store.as_ref(), program)?,
+        Some(_) | None => Ledger::open(store.as_ref(), program)?,
     };
     Ok(Opened { log: Arc::clone(store), ledger, provisional: None })
 }
@@ -376,5 +376,9 @@ impl EventLog for TailLog {
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         self.store.rows(program, kind)
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.store.row(key)
     }
 }

@@ -207,7 +207,7 @@ impl Replica {
                 // The programme in memory may be ahead of the store; what is stored is what holds.
                 self.ledger = match &self.provisional {
                     Some(provisional) => provisional.replay()?,
-                    None => Ledger::replay(self.log.as_ref(), self.settings.program)?,
+                    None => Ledger::open(self.log.as_ref(), self.settings.program)?,
                 };
                 Err(error)
             }
@@ -276,6 +276,7 @@ impl Replica {
         let root = self.ledger.frontier.root();
         let program = self.settings.program;
         self.log.commit(Commit { appends: vec![Append { program, records, bundles, head, root }], rows })?;
+        self.write_behind(false);
         self.outbox.retain(|event| !seen.contains(&event.body.event_id));
         self.sweep_lost()?;
         Ok((taken.len(), confirmed, rejected))

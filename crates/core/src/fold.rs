@@ -12,7 +12,7 @@ use crate::field::FieldKey;
 use crate::id::{DeviceId, DeviceSeq, EntityId, Position};
 use crate::record::{Entry, Facts, Recorded};
 use crate::register::{Content, Epoch, Write};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, OwnChain, State};
+use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
 use crate::value::{Slot, ValueRef};
 
 /// One field that an event writes, and what it says there.
@@ -68,6 +68,19 @@ pub fn addition(body: &EventBody) -> Option<Addition> {
         | Change::RulesAdopted { .. }
         | Change::Unknown => None,
     }
+}
+
+/// The entities that `body` adds or writes, each once.
+pub fn touched(body: &EventBody) -> Vec<EntityId> {
+    let added = addition(body).map(|added| added.entity);
+    let written = field_writes(body).into_iter().map(|write| write.entity);
+    let mut touched: Vec<EntityId> = Vec::new();
+    for entity in added.into_iter().chain(written) {
+        if !touched.contains(&entity) {
+            touched.push(entity);
+        }
+    }
+    touched
 }
 
 /// Every field that `body` writes, in the order of the fields' numbers within each entity.
@@ -260,24 +273,34 @@ impl State {
     /// From which number on a device's chain is unbroken up to one that lands next. One that fills a hole stands alone.
     pub fn chain_from(&self, device: DeviceId, seq: DeviceSeq) -> DeviceSeq {
         match self.chains.get(&device) {
-            Some(chain) if seq == chain.last.next() => chain.from,
+            Some(chain) if self.told || seq == chain.last.next() => self.chain_of(device, seq),
             Some(_) | None => seq,
         }
     }
 
+    /// From which number on a device's chain is unbroken up to one that has landed.
+    pub fn chain_of(&self, device: DeviceId, seq: DeviceSeq) -> DeviceSeq {
+        let Some(chain) = self.chains.get(&device).filter(|chain| !chain.filled.contains(&seq)) else {
+            return seq;
+        };
+        let began = chain.starts.partition_point(|start| *start <= seq).checked_sub(1);
+        began.map_or(seq, |index| chain.starts[index])
+    }
+
     fn note_number(&mut self, device: DeviceId, seq: DeviceSeq) {
         // The log's own records write no field.
-        if device.is_zero() {
+        if self.told || device.is_zero() {
             return;
         }
-        let from = self.chain_from(device, seq);
-        match self.chains.get_mut(&device) {
-            Some(chain) if seq <= chain.last => {}
-            Some(chain) => *chain = OwnChain { from, last: seq },
-            None => {
-                self.chains.insert(device, OwnChain { from, last: seq });
-            }
+        let chain = self.chains.entry(device).or_default();
+        if seq <= chain.last {
+            chain.filled.insert(seq);
+            return;
         }
+        if chain.starts.is_empty() || seq > chain.last.next() {
+            chain.starts.push(seq);
+        }
+        chain.last = seq;
     }
 
     fn apply_accepted(&mut self, record: &Recorded, body: &EventBody, facts: &Facts, chain_from: DeviceSeq) {

@@ -19,6 +19,7 @@ pub mod merge;
 pub mod order;
 pub mod parse;
 pub mod parts;
+pub mod recall;
 pub mod record;
 pub mod register;
 pub mod rejection;

@@ -93,6 +93,7 @@ impl State {
             imports: parts.imports,
             epochs: parts.epochs,
             chains: parts.chains,
+            told: false,
         })
     }
 }

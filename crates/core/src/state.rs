@@ -1,6 +1,6 @@
 //! The folded state: what a prefix of the log amounts to. It is changed by [`State::apply`](crate::fold) alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::{Digest, Hasher};
@@ -122,13 +122,15 @@ pub struct Device {
     pub org: OrgId,
 }
 
-/// How far back a device's numbers are one unbroken chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a device's numbers are unbroken chains.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnChain {
-    /// The number that began it: 1, or one that was skipped to across a restore.
-    pub from: DeviceSeq,
     /// The device's last number.
     pub last: DeviceSeq,
+    /// The numbers that began a chain, ascending: 1, and those that were skipped to across a restore.
+    pub starts: Vec<DeviceSeq>,
+    /// Skipped numbers that were taken later: each stands alone.
+    pub filled: BTreeSet<DeviceSeq>,
 }
 
 /// A file that was imported.
@@ -168,6 +170,8 @@ pub struct State {
     pub(crate) imports: Vec<Import>,
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) chains: BTreeMap<DeviceId, OwnChain>,
+    /// Whether the chains were told, because not every record is applied.
+    pub(crate) told: bool,
 }
 
 impl State {
@@ -188,6 +192,7 @@ impl State {
             imports: Vec::new(),
             epochs: Vec::new(),
             chains: BTreeMap::new(),
+            told: false,
         }
     }
 

@@ -51,16 +51,13 @@ pub struct Working {
 impl Working {
     /// Starts from what is published.
     pub fn new(published: &Ledger) -> Self {
-        let mut ledger = published.clone();
-        ledger.index.clear();
-        ledger.reused.clear();
+        let ledger = published.pending();
         Self { ledger, overlay: MemoryPast::default(), pending: vec![], records: vec![], bundles: vec![] }
     }
 
     /// Forgets what is pending, after it was published.
     pub fn published(&mut self) {
-        self.ledger.index.clear();
-        self.ledger.reused.clear();
+        self.ledger.forget_places();
         self.overlay = MemoryPast::default();
     }
 
@@ -178,13 +175,13 @@ impl Working {
                 log: ground.log,
                 program: bundle.program,
                 index: &ground.published.index,
+                far: &ground.published.far,
                 overlay: &self.overlay,
             };
+            let used = decided.is_ok() && self.position_of(ground, event.body.event_id)?.is_some();
             let verdict = match &mut decided {
                 Err(_) => None,
-                Ok(_) if self.position_of(ground, event.body.event_id).is_some() => {
-                    Some(Err(Rejection::IdReused { event: event.body.event_id }))
-                }
+                Ok(_) if used => Some(Err(Rejection::IdReused { event: event.body.event_id })),
                 Ok(_) => Some(judge::judge(state, &past, &event.body, landing)),
             };
             let facts = match (verdict, &mut decided) {
@@ -221,8 +218,11 @@ impl Working {
         if now > last { now } else { Instant::from_micros(last.micros() + 1) }
     }
 
-    fn position_of(&self, ground: &Ground<'_>, event: EventId) -> Option<Position> {
-        self.ledger.position_of(event).or_else(|| ground.published.position_of(event))
+    fn position_of(&self, ground: &Ground<'_>, event: EventId) -> Result<Option<Position>, LedgerError> {
+        match self.ledger.position_of(event) {
+            Some(pending) => Ok(Some(pending)),
+            None => ground.published.find(ground.log, event),
+        }
     }
 
     /// The receipt of an event that landed before: the same body under the same id.
@@ -232,12 +232,11 @@ impl Working {
         }
         // What is pending may have taken the id in vain: the one that landed first stands in the published index.
         let id = event.body.event_id;
-        let reused = |ledger: &Ledger| ledger.reused.get(&event.hash).copied();
         let candidates = [
-            ground.published.position_of(id),
+            ground.published.find(ground.log, id)?,
             self.ledger.position_of(id),
-            reused(&self.ledger),
-            reused(ground.published),
+            self.ledger.reused.get(&event.hash).copied(),
+            ground.published.find_declined(ground.log, event.hash)?,
         ];
         for position in candidates.into_iter().flatten() {
             let pending = self.pending.iter().find(|(record, _)| record.position == position);
@@ -246,7 +245,10 @@ impl Working {
                 None => stored(ground.log, self.ledger.state.program_id(), position)?,
             };
             if record.body_hash == event.hash {
-                let landing = self.ledger.landing_at(position);
+                let landing = match self.ledger.landing_at(position) {
+                    Landing::Clean => ground.published.landing_of(ground.log, &record)?,
+                    unclean => unclean,
+                };
                 return Ok(Some(duplicate(&record, leaf, landing)));
             }
         }

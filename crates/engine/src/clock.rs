@@ -1,5 +1,8 @@
 //! Time, ids and salts: where they come from, and the one place that knows Europe/Stockholm.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use radslag_core::time::{CivilDate, Instant};
@@ -9,6 +12,11 @@ use uuid::Uuid;
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Instant;
+
+    /// How long since some moment of this process, by a clock that nobody sets; none where there is no such clock.
+    fn steady(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The machine's own clock.
@@ -18,6 +26,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::from_micros(Timestamp::now().as_microsecond())
+    }
+
+    fn steady(&self) -> Option<Duration> {
+        static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
+        Some(FIRST.get_or_init(std::time::Instant::now).elapsed())
     }
 }
 

@@ -16,11 +16,15 @@ use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::as_of::Look;
+use crate::caches::Pace;
+use crate::caches::behind::{self, Behind, Touch, Wake};
 use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::{Clock, IdSource};
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
+use crate::timekeeper::{Standing, Timekeeper};
 use crate::writer::{Job, OpenJob, PushJob};
 
 pub use crate::writer::{Pushed, Writer};
@@ -59,6 +63,9 @@ pub enum EngineError {
     /// The store does not answer, or what it holds does not verify.
     #[error("the log cannot be read: {0}")]
     Damaged(String),
+    /// The clock is not fit to say when changes are recorded.
+    #[error("nothing is recorded for now: {0}")]
+    ClockUnfit(Standing),
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -88,7 +95,7 @@ pub struct Programme {
 
 impl Programme {
     pub(crate) fn empty(id: ProgramId) -> Self {
-        Self::new(Ledger::new(id))
+        Self::new(Ledger::kept(id, Pace::MEASURED))
     }
 
     fn new(ledger: Ledger) -> Self {
@@ -116,14 +123,28 @@ impl Programme {
         self.head.subscribe()
     }
 
-    pub(crate) fn publish(&self, pending: &[(Recorded, Digest)]) {
+    /// Shows what is on disk now; says whether something waits to be written behind it.
+    pub(crate) fn publish(&self, pending: &[(Recorded, Digest)]) -> bool {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
         for (record, leaf) in pending {
             published.note(record, *leaf);
         }
-        let head = published.state.head();
+        let (head, behind) = (published.state.head(), published.is_behind());
         drop(published);
         self.head.send_replace(head);
+        behind
+    }
+}
+
+impl Look for Programme {
+    fn look<T>(&self, ask: impl FnOnce(&Ledger) -> T) -> T {
+        ask(&self.published())
+    }
+}
+
+impl Touch for &Programme {
+    fn touch<T>(&mut self, change: impl FnOnce(&mut Ledger) -> T) -> T {
+        change(&mut self.published.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -167,6 +188,9 @@ pub struct Engine {
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
     snapshots: Snapshots,
+    timekeeper: Arc<Timekeeper>,
+    // Closed after the writer: it writes what the writer left.
+    behind: std::sync::Mutex<Option<Behind>>,
 }
 
 impl Engine {
@@ -179,7 +203,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let (engine, writer) = Self::open_by_hand(log, clock, options)?;
+        let (engine, mut writer) = Self::open_by_hand(log, clock, options)?;
+        writer.wake = engine.start_behind()?;
         let spawned = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
         let thread =
             spawned.map_err(|error| EngineError::Damaged(format!("no thread for the writer: {error}")))?;
@@ -198,11 +223,13 @@ impl Engine {
     ) -> Result<(Self, Writer), EngineError> {
         let programmes = Arc::new(Programmes::default());
         for program in log.programs()? {
-            let ledger = Ledger::replay(log.as_ref(), program)?;
+            let ledger = Ledger::open(log.as_ref(), program)?;
             tracing::info!(%program, position = ledger.state.head().get(), "opened");
             let mut all = programmes.0.write().unwrap_or_else(PoisonError::into_inner);
             all.insert(program, Arc::new(Programme::new(ledger)));
         }
+        let newest = programmes.all().iter().map(|programme| programme.published().state.recorded_at()).max();
+        let timekeeper = Arc::new(Timekeeper::begin(Arc::clone(&clock), newest));
         let (sender, queue) = mpsc::channel(options.queue);
         let writer = Writer {
             queue,
@@ -212,6 +239,8 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             working: HashMap::new(),
             stopped: None,
+            timekeeper: Arc::clone(&timekeeper),
+            wake: None,
         };
         let engine = Self {
             log,
@@ -222,8 +251,31 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             clock,
             snapshots: Snapshots::default(),
+            timekeeper,
+            behind: std::sync::Mutex::new(None),
         };
         Ok((engine, writer))
+    }
+
+    /// Starts the thread that writes the caches. It begins with reading the index, so that no push waits for that.
+    fn start_behind(&self) -> Result<Option<Wake>, EngineError> {
+        let (log, programmes) = (Arc::clone(&self.log), Arc::clone(&self.programmes));
+        let behind = Behind::start(move |closing| write_behind(log.as_ref(), &programmes, closing));
+        let behind = behind.map_err(|error| {
+            EngineError::Damaged(format!("no thread for what is written behind: {error}"))
+        })?;
+        let wake = behind.wake();
+        wake.iter().for_each(Wake::wake);
+        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(behind);
+        Ok(wake)
+    }
+
+    /// Writes what is due behind the log now, for an engine without a thread for it.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub fn write_behind(&self) -> Result<(), EngineError> {
+        Ok(write_behind(self.log.as_ref(), &self.programmes, false)?)
     }
 
     /// The store.
@@ -234,6 +286,21 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// Who keeps watch over the clock.
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.timekeeper
+    }
+
+    /// What is so of the clock, for the log of one programme or for the newest of all.
+    pub fn clock_standing(&self, programme: Option<&Programme>) -> Standing {
+        let last = |programme: &Programme| {
+            let state = &programme.published().state;
+            state.today().map(|_| state.recorded_at())
+        };
+        let newest = || self.programmes.all().iter().filter_map(|programme| last(programme)).max();
+        self.timekeeper.standing(programme.map_or_else(newest, last))
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {
@@ -303,7 +370,7 @@ impl Engine {
             return Err(EngineError::CreationDenied("the first event is not a ProgramCreated".to_owned()));
         };
         if let Some(programme) = self.programmes.get(bundle.program) {
-            if programme.published().position_of(body.event_id).is_none() {
+            if programme.published().find(self.log.as_ref(), body.event_id)?.is_none() {
                 return Err(EngineError::ProgramExists(bundle.program));
             }
             let enrolled = programme.published().key_of(bundle.device);
@@ -327,7 +394,7 @@ impl Engine {
         // A stranger gets no signature checked and no place in the queue.
         let stranger = enrolled.is_none() && !self.open_enrolment && bundle.checkpoints.is_empty();
         if let Some(programme) = programme.as_ref().filter(|_| stranger)
-            && enrols_anew(&bundle, programme)
+            && enrols_anew(self.log.as_ref(), &bundle, programme)?
         {
             return Ok(Pushed { verdicts: vec![Verdict::Refused(Refusal::EnrolmentClosed)], head });
         }
@@ -398,6 +465,9 @@ impl Engine {
         {
             tracing::error!("the writer ended badly");
         }
+        if let Some(mut behind) = self.behind.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            behind.close();
+        }
     }
 }
 
@@ -407,13 +477,28 @@ impl Drop for Engine {
     }
 }
 
+fn write_behind(log: &dyn EventLog, programmes: &Programmes, closing: bool) -> Result<(), LedgerError> {
+    for programme in programmes.all() {
+        let far = programme.look(|ledger| ledger.far.clone());
+        if !closing && (!far.warm(log)? || far.is_damaged()) {
+            behind::mend(log, programme.as_ref())?;
+        }
+        behind::write(log, &mut programme.as_ref(), closing)?;
+    }
+    Ok(())
+}
+
 /// Whether a bundle begins with the enrolment of its device, and that was not handed in before.
-fn enrols_anew(bundle: &PushedBundle, programme: &Programme) -> bool {
+fn enrols_anew(
+    log: &dyn EventLog,
+    bundle: &PushedBundle,
+    programme: &Programme,
+) -> Result<bool, EngineError> {
     let first = bundle.events.first().and_then(|event| decode_body(&event.body_bytes).ok());
-    first.is_some_and(|body| {
-        matches!(body.change, Change::DeviceEnrolled { .. })
-            && programme.published().position_of(body.event_id).is_none()
-    })
+    let Some(body) = first.filter(|body| matches!(body.change, Change::DeviceEnrolled { .. })) else {
+        return Ok(false);
+    };
+    Ok(programme.published().find(log, body.event_id)?.is_none())
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.

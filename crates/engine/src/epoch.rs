@@ -120,8 +120,11 @@ impl Working {
         if *self.ledger.state.log_key() != *log_key.public().bytes() {
             return Err(wrong("the log was begun with another key than this one"));
         }
-        let landed_before = self.ledger.position_of(new.event).or(ground.published.position_of(new.event));
-        if landed_before.is_some() || is_used(&self.ledger, new.epoch) {
+        let landed_before = self.ledger.position_of(new.event).is_some();
+        if landed_before
+            || ground.published.find(ground.log, new.event)?.is_some()
+            || is_used(&self.ledger, new.epoch)
+        {
             return Err(wrong("the ids of the epoch are used"));
         }
         let last = match self.pending.last() {
@@ -164,6 +167,7 @@ impl Working {
 /// # Errors
 /// What does not hold.
 pub(crate) fn verify(
+    log: &dyn EventLog,
     ledger: &Ledger,
     before: Option<&Recorded>,
     record: &Recorded,
@@ -186,7 +190,7 @@ pub(crate) fn verify(
         return Err(wrong("the epoch was opened inside a group"));
     }
     let new = NewEpoch { event: body.event_id, epoch: *epoch_id };
-    if ledger.position_of(new.event).is_some() || **body != body_of(ledger, new, body.authored_at) {
+    if ledger.find(log, new.event)?.is_some() || **body != body_of(ledger, new, body.authored_at) {
         return Err(wrong("the log would have opened the epoch in other words"));
     }
     if *facts != facts_of(record.recorded_at) {

@@ -24,6 +24,8 @@ use radslag_trust::leaf::{LeafOutcome, LogLeaf};
 use radslag_trust::merkle::Frontier;
 use radslag_trust::value::check_values;
 
+use crate::caches::far::Far;
+use crate::caches::journal::{self, Journal};
 use crate::check::key_in;
 use crate::clock::day_of;
 use crate::epoch::{self, is_the_logs_own};
@@ -45,7 +47,7 @@ pub enum LedgerError {
     },
 }
 
-fn forged(position: Position, what: impl Into<String>) -> LedgerError {
+pub(crate) fn forged(position: Position, what: impl Into<String>) -> LedgerError {
     LedgerError::Forged { position, what: what.into() }
 }
 
@@ -61,12 +63,19 @@ pub struct Ledger {
     pub fences: Fences,
     /// The Merkle tree's frontier.
     pub frontier: Frontier,
-    /// Where each event first stands.
+    /// Where accepted events stand: all of them, or with a journal those that are in no whole chunk on disk or that the state refers to.
     pub index: Index,
-    /// Where the rejections of reused ids stand, by body.
+    /// Where rejected events stand, by body; with a journal those that are in no whole chunk on disk.
     pub reused: HashMap<Digest, Position>,
-    /// What landing meant, for the records that did not land clean: a receipt is the same for ever.
+    /// As [`Ledger::reused`], by id, the first of each.
+    pub declined: Index,
+    /// What landing meant, for the records that did not land clean: a receipt is the same for ever. With a journal those that are in
+    /// no whole chunk on disk.
     pub unclean: BTreeMap<Position, Landing>,
+    /// Where the events of whole chunks on disk stand.
+    pub far: Far,
+    /// What waits to be written behind the log; none for a ledger that is not kept on disk.
+    pub journal: Option<Box<Journal>>,
     /// The last record that was taken from a snapshot, and not from the log; zero where everything was folded.
     pub begun_after: Position,
 }
@@ -80,15 +89,20 @@ impl Ledger {
             frontier: Frontier::new(),
             index: HashMap::new(),
             reused: HashMap::new(),
+            declined: HashMap::new(),
             unclean: BTreeMap::new(),
+            far: Far::default(),
+            journal: None,
             begun_after: Position::ZERO,
         }
     }
 
     /// Takes in the next record.
     pub fn note(&mut self, record: &Recorded, leaf: Digest) {
+        let backdated = self.journal.as_ref().map(|_| journal::backdated(&self.state, record));
         self.state.apply(record);
-        match record.body().map_or(Landing::Clean, |body| landing(&self.state, body)) {
+        let landing = record.body().map_or(Landing::Clean, |body| landing(&self.state, body));
+        match landing {
             Landing::Clean | Landing::Unsaid => {}
             unclean @ (Landing::OpenedConflict | Landing::AppliedToRetired) => {
                 self.unclean.insert(record.position, unclean);
@@ -97,8 +111,9 @@ impl Ledger {
         let state = &self.state;
         self.fences.note(record, |base| state.clamp(base));
         self.frontier.append(leaf);
-        if *self.index.entry(record.event_id).or_insert(record.position) != record.position {
-            self.reused.insert(record.body_hash, record.position);
+        self.remember(record);
+        if let (Some(journal), Some(backdated)) = (&mut self.journal, backdated) {
+            journal.note(record, landing, backdated);
         }
     }
 
@@ -117,8 +132,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::replay`].
     pub fn replay_on(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
-        self.replay_to(log, Position::new(u64::MAX))?;
-        self.compare_frontier(log)
+        self.replay_in_steps(log, u64::MAX, None, |_| Ok(()))
     }
 
     /// As [`Ledger::replay_on`], up to a record, without comparing the frontier: the store has that of its end alone.
@@ -126,21 +140,44 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::replay`].
     pub fn replay_to(&mut self, log: &dyn EventLog, last: Position) -> Result<(), LedgerError> {
+        self.replay_in_steps(log, u64::MAX, Some(last), |_| Ok(()))
+    }
+
+    /// As [`Ledger::replay_on`], or [`Ledger::replay_to`] where there is a last record; `pause` has its turn about every so many records, and at the end.
+    ///
+    /// # Errors
+    /// As for [`Ledger::replay`], and what `pause` says.
+    pub(crate) fn replay_in_steps(
+        &mut self,
+        log: &dyn EventLog,
+        stride: u64,
+        last: Option<Position>,
+        mut pause: impl FnMut(&mut Self) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let program = self.state.program_id();
+        let mut paused = self.state.head();
         let mut signatures = Signatures::default();
-        while self.state.head() < last {
+        let end = last.unwrap_or(Position::new(u64::MAX));
+        while self.state.head() < end {
             let records = log.read(program, self.state.head().next(), REPLAY)?;
             if records.is_empty() {
                 break;
             }
-            for stored in records.iter().filter(|stored| stored.position <= last.get()) {
+            for stored in records.iter().filter(|stored| stored.position <= end.get()) {
                 let record = read_record(stored)?;
                 let signature = signatures.of(log, program, stored)?;
                 let leaf = leaf_hash(&record, &signature);
                 self.note(&record, leaf);
+                if self.state.head().get() - paused.get() >= stride {
+                    paused = self.state.head();
+                    pause(self)?;
+                }
             }
         }
-        Ok(())
+        if last.is_none() {
+            self.compare_frontier(log)?;
+        }
+        pause(self)
     }
 
     /// Whether a store ends where this programme does, with the same records behind it.
@@ -248,7 +285,7 @@ impl Ledger {
         if matches!(body.change, Change::EpochOpened { .. }) {
             let stored =
                 if before.is_none() { epoch::record_at(log, self, self.state.head())? } else { None };
-            epoch::verify(self, before.or(stored.as_ref()), record)?;
+            epoch::verify(log, self, before.or(stored.as_ref()), record)?;
         } else {
             // That it was proved is the writer's word; that a restore can have taken the place is in the log.
             if facts.first.is_some_and(|first| !self.state.lost(first)) {
@@ -263,7 +300,7 @@ impl Ledger {
                 first: facts.first,
             };
             let program = self.state.program_id();
-            let past = LogPast { log, program, index: &self.index, overlay };
+            let past = LogPast { log, program, index: &self.index, far: &self.far, overlay };
             match judge::judge(&self.state, &past, body, landing) {
                 Ok(own) if own == *facts => {}
                 // What was settled lies before the snapshot; the log's word is taken until its history is there.
@@ -290,7 +327,7 @@ impl Ledger {
         }
     }
 
-    /// What landing meant for an accepted record of this log.
+    /// What landing meant for an accepted record of this log that is in memory; [`Ledger::landing_of`] knows of all.
     pub fn landing_at(&self, position: Position) -> Landing {
         self.unclean.get(&position).copied().unwrap_or(Landing::Clean)
     }
@@ -300,9 +337,9 @@ impl Ledger {
         self.state.devices().get(&device).map(|device| device.key)
     }
 
-    /// Where an event stands.
+    /// Where an event stands, accepted or rejected, if that is in memory; [`Ledger::find`] knows of all.
     pub fn position_of(&self, event: EventId) -> Option<Position> {
-        self.index.get(&event).copied()
+        self.index.get(&event).or_else(|| self.declined.get(&event)).copied()
     }
 }
 
@@ -317,7 +354,7 @@ fn settles_unheld(state: &State, past: &dyn Past, body: &EventBody) -> bool {
 }
 
 /// What it meant that an event landed, on the state that it left.
-fn landing(state: &State, body: &EventBody) -> Landing {
+pub(crate) fn landing(state: &State, body: &EventBody) -> Landing {
     let Some(today) = state.today() else { return Landing::Clean };
     let writes = fold::field_writes(body);
     let conflict = writes.iter().any(|write| {

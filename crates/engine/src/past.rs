@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use radslag_core::id::{EventId, Position, ProgramId};
 use radslag_core::judge::{MemoryPast, Past};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::value::{ValueRef, Values};
+use radslag_core::state::State;
+use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_log::{EventLog, ReadLimit};
 use radslag_proto::convert::record::decode_record;
 
-/// Where each event of a log stands.
+use crate::caches::far::Far;
+
+/// Where events of a log stand.
 pub type Index = HashMap<EventId, Position>;
 
 /// A store's past, with what is not stored yet laid over it.
@@ -21,10 +24,58 @@ pub struct LogPast<'a> {
     pub log: &'a dyn EventLog,
     /// The programme.
     pub program: ProgramId,
-    /// Where its events stand.
+    /// Where its events stand, as far as that is in memory.
     pub index: &'a Index,
+    /// Where the others stand.
+    pub far: &'a Far,
     /// Events that are judged but not stored, and outboxes.
     pub overlay: &'a MemoryPast,
+}
+
+impl LogPast<'_> {
+    fn place(&self, event: EventId) -> Option<Position> {
+        match self.index.get(&event) {
+            Some(position) => Some(*position),
+            None => far_place(self.log, self.far, event),
+        }
+    }
+}
+
+/// Where an event stands that is in no map in memory. A store that does not answer is met again by whoever reads records.
+pub(crate) fn far_place(log: &dyn EventLog, far: &Far, event: EventId) -> Option<Position> {
+    far.event(log, event).unwrap_or_else(|error| {
+        tracing::error!(%event, %error, "an event cannot be looked up");
+        None
+    })
+}
+
+/// Where the events stand that wrote what a state holds.
+pub fn places(state: &State) -> Index {
+    let registers = state.entities().flat_map(|(_, entity)| entity.fields.values());
+    registers.flat_map(|register| register.writes()).map(|write| (write.event, write.position)).collect()
+}
+
+/// A value of the record at a position, as [`Values`] wants it.
+pub(crate) fn value_at(
+    log: &dyn EventLog,
+    program: ProgramId,
+    position: Position,
+    slot: Slot,
+) -> Option<Vec<u8>> {
+    match log.value(program, position, slot) {
+        Ok(value) => value.map(|value| value.bytes),
+        Err(error) => {
+            tracing::error!(%program, %position, %error, "a value cannot be read");
+            None
+        }
+    }
+}
+
+/// The accepted record at a position, as [`Past`] wants it.
+pub(crate) fn accepted_at(log: &dyn EventLog, program: ProgramId, position: Position) -> Option<Recorded> {
+    let stored = log.read(program, position, ReadLimit { records: 1, bytes: 0 }).ok()?;
+    let record = decode_record(stored.first()?).ok()?;
+    matches!(record.entry, Entry::Accepted { .. }).then_some(record)
 }
 
 impl Values for LogPast<'_> {
@@ -32,14 +83,7 @@ impl Values for LogPast<'_> {
         if let Some(bytes) = self.overlay.values.get(at.event, at.slot) {
             return Some(bytes.to_vec());
         }
-        let position = *self.index.get(&at.event)?;
-        match self.log.value(self.program, position, at.slot) {
-            Ok(value) => value.map(|value| value.bytes),
-            Err(error) => {
-                tracing::error!(program = %self.program, %position, %error, "a value cannot be read");
-                None
-            }
-        }
+        value_at(self.log, self.program, self.place(at.event)?, at.slot)
     }
 }
 
@@ -48,9 +92,6 @@ impl Past for LogPast<'_> {
         if let Some(record) = self.overlay.records.get(&event) {
             return Some(record.clone());
         }
-        let position = *self.index.get(&event)?;
-        let stored = self.log.read(self.program, position, ReadLimit { records: 1, bytes: 0 }).ok()?;
-        let record = decode_record(stored.first()?).ok()?;
-        matches!(record.entry, Entry::Accepted { .. }).then_some(record)
+        accepted_at(self.log, self.program, self.place(event)?)
     }
 }

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use radslag_core::as_of::{self, AsOf, Mark};
 use radslag_core::id::{EventId, Position, ProgramId};
-use radslag_core::judge::{MemoryPast, Past};
+use radslag_core::judge::Past;
 use radslag_core::record::Recorded;
 use radslag_core::state::{Keep, State};
 use radslag_core::time::CivilDate;
 use radslag_core::value::{ValueRef, Values};
 use radslag_log::{EventLog, ReadLimit};
 
+use crate::as_of::Look as _;
 use crate::engine::{Engine, EngineError, Programme};
 use crate::ledger::{LedgerError, read_record};
-use crate::past::LogPast;
+use crate::past::{Index, accepted_at, far_place, places, value_at};
 
 const PAGE: ReadLimit = ReadLimit { records: 2_000, bytes: 1 << 20 };
 
@@ -31,33 +32,58 @@ pub struct PublishedPast {
     pub log: Arc<dyn EventLog>,
     /// The programme.
     pub programme: Arc<Programme>,
+    /// Where events stand that a reading refers to, so that none of them is searched for.
+    places: Index,
 }
 
 impl PublishedPast {
-    fn with<T>(&self, ask: impl FnOnce(&LogPast<'_>) -> T) -> T {
-        let published = self.programme.published();
-        let overlay = MemoryPast::default();
-        let program = self.programme.id();
-        ask(&LogPast { log: self.log.as_ref(), program, index: &published.index, overlay: &overlay })
+    fn place(&self, event: EventId) -> Option<Position> {
+        if let Some(position) = self.places.get(&event) {
+            return Some(*position);
+        }
+        let (held, far) =
+            self.programme.look(|ledger| (ledger.index.get(&event).copied(), ledger.far.clone()));
+        held.or_else(|| far_place(self.log.as_ref(), &far, event))
     }
 }
 
 impl Values for PublishedPast {
     fn bytes(&self, at: ValueRef) -> Option<Vec<u8>> {
-        self.with(|past| past.bytes(at))
+        value_at(self.log.as_ref(), self.programme.id(), self.place(at.event)?, at.slot)
     }
 }
 
 impl Past for PublishedPast {
     fn record(&self, event: EventId) -> Option<Recorded> {
-        self.with(|past| past.record(event))
+        accepted_at(self.log.as_ref(), self.programme.id(), self.place(event)?)
     }
 }
 
 impl Engine {
     /// The values and records of a programme.
     pub fn past(&self, programme: &Arc<Programme>) -> PublishedPast {
-        PublishedPast { log: Arc::clone(self.log()), programme: Arc::clone(programme) }
+        PublishedPast {
+            log: Arc::clone(self.log()),
+            programme: Arc::clone(programme),
+            places: Index::default(),
+        }
+    }
+
+    /// As [`Engine::past`], for whoever shows a whole reading of it.
+    pub fn past_of(&self, programme: &Arc<Programme>, reading: &Reading) -> PublishedPast {
+        // What the programme shows today is in memory.
+        let today = reading.state.head() == programme.head() && reading.day == reading.state.today();
+        let places = if today { Index::default() } else { places(&reading.state) };
+        PublishedPast { places, ..self.past(programme) }
+    }
+
+    /// As [`Engine::past`], for whoever shows records whose places are known.
+    pub fn past_at(
+        &self,
+        programme: &Arc<Programme>,
+        places: impl IntoIterator<Item = (EventId, Position)>,
+    ) -> PublishedPast {
+        PublishedPast { places: places.into_iter().collect(), ..self.past(programme) }
     }
 
     /// A programme at a point on both clocks.
@@ -65,24 +91,18 @@ impl Engine {
     /// # Errors
     /// The position is after the head, or the store does not answer.
     pub fn read_at(&self, programme: &Programme, at: AsOf) -> Result<Reading, EngineError> {
-        let published = programme.published().state.clone();
-        let today = published.today();
-        let current = at.effective.is_none_or(|day| today.is_some_and(|today| day >= today));
-        if at.recorded == as_of::Recorded::Head && current {
-            return Ok(Reading { day: at.effective.or(today), state: published });
-        }
+        let head = programme.head();
         if let as_of::Recorded::Position(asked) = at.recorded
-            && asked > published.head()
+            && asked > head
         {
-            return Err(EngineError::PositionAhead { asked, head: published.head() });
+            return Err(EngineError::PositionAhead { asked, head });
         }
-        let (state, _) = fold_until(self.log().as_ref(), programme.id(), published.head(), at.recorded)?;
-        Ok(Reading { day: at.effective.or(state.today()), state })
+        Ok(crate::as_of::read_at(self.log().as_ref(), programme, at)?)
     }
 }
 
-/// Folds a log up to a point, keeping every write, so that any effective day can be read. Returns the state and the
-/// position that the point stands for.
+/// Folds a log up to a point from its first record, keeping every write, so that any effective day can be read. Returns the state
+/// and the position that the point stands for. This is what every shorter way is compared with.
 ///
 /// # Errors
 /// The store does not answer, or what it holds does not read.
@@ -111,33 +131,8 @@ pub fn fold_until(
 /// # Errors
 /// The store does not answer, or what it holds does not read.
 pub fn marks(log: &dyn EventLog, program: ProgramId, head: Position) -> Result<Vec<Mark>, LedgerError> {
-    marks_between(log, program, Position::new(1), head)
-}
-
-/// As [`marks`], from `first` on.
-///
-/// # Errors
-/// As for [`marks`].
-pub fn marks_between(
-    log: &dyn EventLog,
-    program: ProgramId,
-    first: Position,
-    head: Position,
-) -> Result<Vec<Mark>, LedgerError> {
     let mut marks = Vec::new();
-    walk(log, program, first, head, |record| {
-        let group = record.body().and_then(|body| body.group);
-        let at = record.position.get();
-        let start = group.map(|group| Position::new(at.saturating_sub(u64::from(group.index))));
-        let end = group.map(|group| Position::new(at + u64::from(group.size - 1 - group.index)));
-        marks.push(Mark {
-            position: record.position,
-            recorded_at: record.recorded_at,
-            recorded_on: record.recorded_on(),
-            group_start: start,
-            group_end: end,
-        });
-    })?;
+    walk(log, program, Position::new(1), head, |record| marks.push(crate::as_of::mark(&record)))?;
     Ok(marks)
 }
 

@@ -128,7 +128,7 @@ impl Snapshot {
     /// The store does not answer, or has no record at the ledger's head.
     pub fn of(log: &dyn EventLog, ledger: &Ledger) -> Result<Self, LedgerError> {
         let wanted = wanted(&ledger.state);
-        let places = wanted.keys().filter_map(|event| Some((*event, ledger.position_of(*event)?))).collect();
+        let places = ledger.places_of(log, wanted.keys().copied())?;
         Self::gathered(log, &ledger.state, ledger.fences.clone(), ledger.frontier.clone(), &wanted, &places)
     }
 
@@ -223,7 +223,7 @@ impl Snapshot {
     }
 }
 
-fn encode_fence(device: DeviceId, fence: &Fence) -> v1::SnapshotFence {
+pub(crate) fn encode_fence(device: DeviceId, fence: &Fence) -> v1::SnapshotFence {
     let parts = fence.to_parts();
     let steps = |numbers: Vec<u64>| {
         let before = std::iter::once(0).chain(numbers.iter().copied());
@@ -241,7 +241,7 @@ fn encode_fence(device: DeviceId, fence: &Fence) -> v1::SnapshotFence {
     }
 }
 
-fn decode_fences(fences: &[v1::SnapshotFence]) -> Result<Fences, SnapshotError> {
+pub(crate) fn decode_fences(fences: &[v1::SnapshotFence]) -> Result<Fences, SnapshotError> {
     let mut read: BTreeMap<DeviceId, Fence> = BTreeMap::new();
     for fence in fences {
         let device = DeviceId::from_slice(&fence.device_id);

@@ -109,10 +109,7 @@ impl Engine {
             (published.state.clone(), published.fences.clone(), published.frontier.clone());
         drop(published);
         let wanted = wanted(&state);
-        let published = programme.published();
-        let place = |event| Some((event, published.position_of(event)?));
-        let places = wanted.keys().copied().filter_map(place).collect();
-        drop(published);
+        let places = programme.published().places_of(self.log().as_ref(), wanted.keys().copied())?;
         Ok(Snapshot::gathered(self.log().as_ref(), &state, fences, frontier, &wanted, &places)?)
     }
 }

@@ -13,10 +13,12 @@ use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admit::{Ground, Working};
+use crate::caches::behind::Wake;
 use crate::check::CheckedBundle;
 use crate::clock::Clock;
 use crate::engine::{EngineError, Programme, Programmes};
 use crate::epoch::{NewEpoch, Opened};
+use crate::timekeeper::Timekeeper;
 
 /// Collecting stops once a commit holds this many events or bytes.
 const COMMIT_EVENTS: usize = 64;
@@ -66,6 +68,9 @@ pub struct Writer {
     pub(crate) open_enrolment: bool,
     pub(crate) working: HashMap<ProgramId, Working>,
     pub(crate) stopped: Option<String>,
+    pub(crate) timekeeper: Arc<Timekeeper>,
+    /// Wakes what is written behind; none where nobody does, or the caller by hand.
+    pub(crate) wake: Option<Wake>,
 }
 
 impl Writer {
@@ -114,6 +119,7 @@ impl Writer {
         if self.stopped.is_some() {
             return Err(self.stopped_error());
         }
+        self.check_clock(&job.programme)?;
         let opened = {
             let published = job.programme.published();
             let ground = Ground {
@@ -145,6 +151,10 @@ impl Writer {
                 // Two creations of one programme may have been queued; the second finds the first's.
                 None => self.programmes.get(program).unwrap_or_else(|| Arc::new(Programme::empty(program))),
             };
+            if let Err(unfit) = self.check_clock(&programme) {
+                answer(job.reply, Err(unfit));
+                continue;
+            }
             match self.admit_all(&programme, &job.bundle) {
                 Ok(verdicts) => done.push(Progress { job, programme, verdicts }),
                 Err(error) => {
@@ -164,6 +174,16 @@ impl Writer {
             let reply = outcome.clone().map(|()| Pushed { verdicts: progress.verdicts, head });
             answer(progress.job.reply, reply);
         }
+    }
+
+    /// Nothing is recorded by a clock that is not fit, not even a rejection.
+    fn check_clock(&self, programme: &Programme) -> Result<(), EngineError> {
+        let last = {
+            let state = &programme.published().state;
+            state.today().map(|_| state.recorded_at())
+        };
+        let standing = self.timekeeper.check(last);
+        if standing.records() { Ok(()) } else { Err(EngineError::ClockUnfit(standing)) }
     }
 
     /// Judges all events of a bundle; one too large for a commit is committed part by part.
@@ -248,8 +268,11 @@ impl Writer {
         let Some(working) = self.working.get_mut(&program) else { return };
         let programme = self.programmes.get_or_insert(program);
         let pending = std::mem::take(&mut working.pending);
-        programme.publish(&pending);
+        let behind = programme.publish(&pending);
         working.published();
+        if behind {
+            self.wake.iter().for_each(Wake::wake);
+        }
     }
 }
 

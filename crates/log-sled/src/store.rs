@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKind, check};
+use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, check};
 use radslag_proto::log::v1;
 
 use crate::disk::{Blob, Disk};
@@ -196,6 +196,18 @@ impl EventLog for SledLog {
             Ok((number, bytes))
         };
         self.disk.sealed(&format::rows(program, kind)).map(|row| row.and_then(numbered)).collect()
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        let stem = format::row(key);
+        match self.disk.get_sealed(&stem) {
+            // A commit that writes the row over may have been met half way; between two commits there is no such thing.
+            Err(LogError::Damaged { .. }) => {
+                let _turn = self.turn();
+                self.disk.get_sealed(&stem)
+            }
+            answer => answer,
+        }
     }
 }
 

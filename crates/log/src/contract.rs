@@ -54,16 +54,40 @@ pub enum RowKind {
     Setting = 3,
     /// A chunk of a projection's snapshot, or records that a replica holds after one without those before it.
     Snapshot = 4,
-    /// A chunk of an index that is written behind the log.
+    /// A chunk of the index of events, written behind the log; the number is its first position.
     Index = 5,
+    /// What is said of a folded state that is kept for looking back; the number is its position.
+    State = 6,
+    /// A piece of such a state.
+    StatePart = 7,
+    /// What is said of a point that opening goes on from.
+    Resume = 8,
+    /// A piece of such a point.
+    ResumePart = 9,
+    /// Which entities a chunk of the log touches; the number is its first position.
+    Trail = 10,
+    /// The writes of a chunk of the log that apply from before their record; the number is its first position.
+    Backdated = 11,
     /// A record that this replica held and that a restored log lacks.
-    Lost = 6,
+    Lost = 12,
 }
 
 impl RowKind {
     /// All of them, ascending by number.
-    pub const ALL: [Self; 6] =
-        [Self::Outbox, Self::Quarantine, Self::Setting, Self::Snapshot, Self::Index, Self::Lost];
+    pub const ALL: [Self; 12] = [
+        Self::Outbox,
+        Self::Quarantine,
+        Self::Setting,
+        Self::Snapshot,
+        Self::Index,
+        Self::State,
+        Self::StatePart,
+        Self::Resume,
+        Self::ResumePart,
+        Self::Trail,
+        Self::Backdated,
+        Self::Lost,
+    ];
 
     /// The number on disk.
     pub const fn number(self) -> u8 {
@@ -73,7 +97,13 @@ impl RowKind {
             Self::Setting => 3,
             Self::Snapshot => 4,
             Self::Index => 5,
-            Self::Lost => 6,
+            Self::State => 6,
+            Self::StatePart => 7,
+            Self::Resume => 8,
+            Self::ResumePart => 9,
+            Self::Trail => 10,
+            Self::Backdated => 11,
+            Self::Lost => 12,
         }
     }
 }
@@ -239,4 +269,13 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// After a commit failed, what it would have changed may show here or not.
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError>;
+
+    /// One row; none where it was never written or was taken away. A store that finds a row by its key does so; this reads them all.
+    ///
+    /// Waits for no commit that is under way: the row is whole, as it stood before that commit or as it will stand after it. So it is for
+    /// what can be made anew from the log, and not for what must be durable when it is seen.
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        let rows = self.rows(key.program, key.kind)?;
+        Ok(rows.into_iter().find(|(number, _)| *number == key.number).map(|(_, bytes)| bytes))
+    }
 }

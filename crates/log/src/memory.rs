@@ -157,6 +157,10 @@ impl EventLog for MemoryLog {
         let last = RowKey { program, kind, number: u64::MAX };
         Ok(state.rows.range(first..=last).map(|(key, bytes)| (key.number, bytes.clone())).collect())
     }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.state().rows.get(&key).cloned())
+    }
 }
 
 #[cfg(test)]

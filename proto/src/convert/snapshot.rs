@@ -8,7 +8,7 @@ use radslag_core::event::Source;
 use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EventId, MemberId, OrgId, Position};
 use radslag_core::parts::StateParts;
-use radslag_core::register::{Epoch, Register};
+use radslag_core::register::{Epoch, Register, Write};
 use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, OwnChain, State};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, ValueRef};
@@ -44,8 +44,9 @@ pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
     };
     let chain = |(device_id, chain): (&DeviceId, &OwnChain)| wire::SnapshotChain {
         device_id: device_id.to_vec(),
-        from: chain.from.get(),
         last: chain.last.get(),
+        starts: chain.starts.iter().map(|seq| seq.get()).collect(),
+        filled: chain.filled.iter().map(|seq| seq.get()).collect(),
     };
     Some(wire::Snapshot {
         format: FORMAT,
@@ -110,9 +111,36 @@ pub fn decode_state(snapshot: &wire::Snapshot) -> Result<State, ConvertError> {
 }
 
 fn decode_chain(chain: &wire::SnapshotChain) -> Result<(DeviceId, OwnChain), ConvertError> {
-    ensure(1 <= chain.from && chain.from <= chain.last, "is not between 1 and last").at("from")?;
-    let (from, last) = (DeviceSeq::new(chain.from), DeviceSeq::new(chain.last));
-    Ok((id(&chain.device_id).at("device_id")?, OwnChain { from, last }))
+    for (field, numbers) in [("starts", &chain.starts), ("filled", &chain.filled)] {
+        let ascend = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        let bounded = numbers.iter().all(|number| (1..=chain.last).contains(number));
+        ensure(ascend && bounded, "is not ascending between 1 and last").at(field)?;
+    }
+    ensure(!chain.starts.is_empty(), "is empty").at("starts")?;
+    let own = OwnChain {
+        last: DeviceSeq::new(chain.last),
+        starts: chain.starts.iter().map(|seq| DeviceSeq::new(*seq)).collect(),
+        filled: chain.filled.iter().map(|seq| DeviceSeq::new(*seq)).collect(),
+    };
+    Ok((id(&chain.device_id).at("device_id")?, own))
+}
+
+/// One write of a field as a snapshot holds it.
+pub fn encode_write(write: &Write) -> wire::SnapshotWrite {
+    write::encode(write)
+}
+
+/// Reads a write as a snapshot holds it.
+pub fn decode_write(write: &wire::SnapshotWrite) -> Result<Write, ConvertError> {
+    write::decode(write)
+}
+
+/// Reads the number of a field and, for a responsibility, its party.
+pub fn decode_field_key(field: u32, party_id: &[u8]) -> Result<FieldKey, ConvertError> {
+    let party: Option<EntityId> = maybe_id(party_id).at("party_id")?;
+    let number = u16::try_from(field).ok();
+    let key = number.and_then(|number| FieldKey::from_number(number, party.unwrap_or_default()));
+    key.ok_or_else(|| wrong("is not a field")).at("field")
 }
 
 fn each<W, T>(wires: &[W], read: impl Fn(&W) -> Result<T, ConvertError>) -> Result<Vec<T>, ConvertError> {
@@ -169,10 +197,7 @@ fn decode_entity(entity: &wire::SnapshotEntity) -> Result<(EntityId, Entity), Co
 }
 
 fn decode_field(field: &wire::SnapshotField) -> Result<(FieldKey, Register), ConvertError> {
-    let party: Option<EntityId> = maybe_id(&field.party_id).at("party_id")?;
-    let number = u16::try_from(field.field).ok();
-    let key = number.and_then(|number| FieldKey::from_number(number, party.unwrap_or_default()));
-    let key = key.ok_or_else(|| wrong("is not a field")).at("field")?;
+    let key = decode_field_key(field.field, &field.party_id)?;
     let mut register = Register::default();
     for write in each(&field.writes, write::decode).at("writes")? {
         register.push(write);

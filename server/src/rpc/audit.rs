@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use radslag_core::as_of::{AsOf, Recorded as AsRecorded};
 use radslag_core::diff;
-use radslag_core::event::EventBody;
 use radslag_core::fold;
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::state::{Keep, State};
+use radslag_core::state::State;
 use radslag_core::value::Slot;
 use radslag_core::view::ProgramView;
 use radslag_engine::engine::{Engine, Programme};
 use radslag_engine::ledger::read_record;
-use radslag_engine::read::{Reading, walk};
+use radslag_engine::read::Reading;
+use radslag_engine::trail::{self, After};
 use radslag_log::ReadLimit;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::audit_service_server::AuditService;
@@ -60,7 +60,7 @@ impl AuditService for Api {
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
             let reading = engine.read_at(&programme, as_of)?;
-            let values = engine.past(&programme);
+            let values = engine.past_of(&programme, &reading);
             let lines = blame(&Shape::new(&reading, &values));
             Ok(api::GetBlameResponse { lines, basis: Some(basis(&reading)) })
         });
@@ -104,7 +104,7 @@ struct Paged {
     programme: Arc<Programme>,
     question: Question,
     reading: Reading,
-    after: u64,
+    after: u128,
 }
 
 impl Paged {
@@ -115,7 +115,7 @@ impl Paged {
         let Some(token) = Token::decode(token, question)? else {
             return Ok(Self { programme, question, reading, after: 0 });
         };
-        let after = token.after_number()?;
+        let after = token.after;
         let head = reading.state.head();
         if token.position > head || token.position == Position::ZERO {
             return Err(page::invalid());
@@ -135,8 +135,8 @@ impl Paged {
     }
 
     /// The token of the page after `last`, where there is more.
-    fn next(&self, last: u64, more: bool) -> String {
-        let token = Token { position: self.head(), after: last.into() };
+    fn next(&self, last: u128, more: bool) -> String {
+        let token = Token { position: self.head(), after: last };
         if more { token.encode(self.question) } else { String::new() }
     }
 }
@@ -157,36 +157,41 @@ fn list_history(
         .with_resource("entity", entity.to_string())
         .into());
     }
-    let mut state = State::new(program, Keep::Sides);
-    let mut found = Vec::new();
-    let mut seen = 0_u64;
+    let log = engine.log().as_ref();
     // One more than a page holds tells whether there is another.
-    walk(engine.log().as_ref(), program, Position::new(1), paged.head(), |record| {
-        for change in history::step(&mut state, &record) {
-            if change.entity == entity {
-                seen += 1;
-                if seen > paged.after && found.len() <= size {
-                    found.push(change);
-                }
-            }
-        }
-    })?;
-    let values = engine.past(&paged.programme);
+    let most = size.saturating_add(1);
+    let ledger = paged.programme.as_ref();
+    let found = trail::changes_of(log, ledger, entity, paged.head(), place(paged.after)?, most)?;
+    let places = found.iter().map(|(change, _)| (change.event, change.position));
+    let values = engine.past_at(&paged.programme, places);
     let shape = Shape::new(&paged.reading, &values);
     let mut changes = Page::new(size);
-    for change in &found {
+    let mut last = After::default();
+    for (change, after) in &found {
         if changes.is_full() {
             break;
         }
         changes.push(field_change(&shape, change));
+        last = *after;
     }
-    let given = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-    let next_page_token = paged.next(paged.after.saturating_add(given), changes.len() < found.len());
+    let next_page_token = paged.next(number(last), changes.len() < found.len());
     Ok(api::ListHistoryResponse {
         changes: changes.into_items(),
         next_page_token,
         basis: Some(basis(&paged.reading)),
     })
+}
+
+/// Where a page of changes begins, as a token says it: a position, and how many changes of its record were given.
+fn place(after: u128) -> Answer<After> {
+    let position = u64::try_from(after >> 32).map_err(|_| page::invalid())?;
+    let changes = usize::try_from(after & u128::from(u32::MAX)).map_err(|_| page::invalid())?;
+    Ok(After { position: Position::new(position), changes })
+}
+
+fn number(after: After) -> u128 {
+    let changes = u32::try_from(after.changes).unwrap_or(u32::MAX);
+    u128::from(after.position.get()) << 32 | u128::from(changes)
 }
 
 fn field_change(shape: &Shape<'_>, change: &FieldChange) -> api::FieldChange {
@@ -252,8 +257,8 @@ fn in_order(state: &State, view: &ProgramView) -> Vec<EntityId> {
 fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer<api::GetDiffResponse> {
     let programme = programme(engine, program)?;
     let (earlier, later) = (engine.read_at(&programme, from)?, engine.read_at(&programme, to)?);
-    let values = engine.past(&programme);
-    let (old, new) = (Shape::new(&earlier, &values), Shape::new(&later, &values));
+    let (before, after) = (engine.past_of(&programme, &earlier), engine.past_of(&programme, &later));
+    let (old, new) = (Shape::new(&earlier, &before), Shape::new(&later, &after));
     let changes = diff::diff(&old.view(), &new.view());
     Ok(api::GetDiffResponse {
         changes: changes.into_iter().map(|change| new.difference(change)).collect(),
@@ -264,20 +269,23 @@ fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer
 
 fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> Answer<api::ListLogResponse> {
     let paged = Paged::read(engine, "ListLog", program, EntityId::default(), token)?;
-    let values = engine.past(&paged.programme);
-    let shape = Shape::new(&paged.reading, &values);
     let limit = ReadLimit { records: size, bytes: 1 << 20 };
-    let records = engine.log().read(program, Position::new(paged.after).next(), limit)?;
+    let mut last = u64::try_from(paged.after).map_err(|_| page::invalid())?;
+    let stored = engine.log().read(program, Position::new(last).next(), limit)?;
+    let shown = stored.iter().take_while(|record| record.position <= paged.head().get());
+    let records: Vec<Recorded> = shown.map(read_record).collect::<Result<_, _>>()?;
+    let values =
+        engine.past_at(&paged.programme, records.iter().map(|record| (record.event_id, record.position)));
+    let shape = Shape::new(&paged.reading, &values);
     let mut lines = Page::new(size);
-    let mut last = paged.after;
-    for stored in records.iter().take_while(|record| record.position <= paged.head().get()) {
+    for record in &records {
         if lines.is_full() {
             break;
         }
-        last = stored.position;
-        lines.push(log_line(&shape, &read_record(stored)?));
+        last = record.position.get();
+        lines.push(log_line(&shape, record));
     }
-    let next_page_token = paged.next(last, last < paged.head().get());
+    let next_page_token = paged.next(last.into(), last < paged.head().get());
     Ok(api::ListLogResponse {
         lines: lines.into_items(),
         next_page_token,
@@ -294,7 +302,7 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
     };
     match &record.entry {
         Entry::Accepted { body, .. } => {
-            let touched = touched(body);
+            let touched = fold::touched(body);
             api::LogLine {
                 kind: body.kind.clone(),
                 author: Some(shape.author(body.actor_id, &body.org_id, body.device_id)),
@@ -313,17 +321,4 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
             ..line
         },
     }
-}
-
-/// The entities that an event adds or writes, each once.
-fn touched(body: &EventBody) -> Vec<EntityId> {
-    let added = fold::addition(body).map(|added| added.entity);
-    let written = fold::field_writes(body).into_iter().map(|write| write.entity);
-    let mut touched: Vec<EntityId> = Vec::new();
-    for entity in added.into_iter().chain(written) {
-        if !touched.contains(&entity) {
-            touched.push(entity);
-        }
-    }
-    touched
 }

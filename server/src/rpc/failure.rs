@@ -52,6 +52,7 @@ impl From<EngineError> for Failure {
                 tracing::error!(cause, "the log cannot be read");
                 ApiError::new(Reason::LogDamaged, "the log cannot be read")
             }
+            EngineError::ClockUnfit(_) => ApiError::new(Reason::ClockUnfit, said),
             EngineError::ShuttingDown => ApiError::new(Reason::ShuttingDown, said),
         };
         api.into()
@@ -73,6 +74,7 @@ impl From<LogError> for Failure {
 #[cfg(test)]
 mod tests {
     use radslag_core::id::{Position, ProgramId};
+    use radslag_engine::timekeeper::Standing;
 
     use super::*;
 
@@ -101,6 +103,7 @@ mod tests {
                 Reason::PositionAhead,
             ),
             (EngineError::Damaged(String::new()), Reason::LogDamaged),
+            (EngineError::ClockUnfit(Standing::Outrun(3_601)), Reason::ClockUnfit),
             (EngineError::ShuttingDown, Reason::ShuttingDown),
         ];
         for (error, reason) in errors {

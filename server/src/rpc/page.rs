@@ -59,11 +59,6 @@ impl Token {
         }
         read(text, question).map(Some).ok_or_else(invalid)
     }
-
-    /// The count or position that the page begins after.
-    pub(super) fn after_number<T: TryFrom<u128>>(&self) -> Answer<T> {
-        T::try_from(self.after).map_err(|_| invalid())
-    }
 }
 
 fn read(text: &str, question: Question) -> Option<Token> {

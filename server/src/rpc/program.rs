@@ -41,7 +41,7 @@ impl ProgramService for Api {
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
             let reading = engine.read_at(&programme, as_of)?;
-            let values = engine.past(&programme);
+            let values = engine.past_of(&programme, &reading);
             let program = Shape::new(&reading, &values).program();
             Ok(api::GetProgramResponse { program: Some(program), basis: Some(basis(&reading)) })
         });

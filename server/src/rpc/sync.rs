@@ -3,6 +3,7 @@
 use radslag_core::id::Position;
 use radslag_core::state::State;
 use radslag_engine::engine::{Cursor, Engine, Misplaced, Programme, locate};
+use radslag_engine::timekeeper;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::sync_service_server::SyncService;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
@@ -39,6 +40,7 @@ impl SyncService for Api {
             compare(&programme, standing.head.position, request.verified_position);
             answer.rules = standing.rules;
             answer.head = Some(encode_cursor(&standing.head));
+            answer.clock = clock(engine.clock_standing(Some(&programme)));
             answer.checkpoint = standing.checkpoint;
         }
         Ok(Response::new(answer))
@@ -94,6 +96,15 @@ impl SyncService for Api {
     }
 }
 
+fn clock(standing: timekeeper::Standing) -> i32 {
+    let standing = match standing {
+        timekeeper::Standing::Fit => api::ClockStanding::Fit,
+        timekeeper::Standing::Behind(_) => api::ClockStanding::Behind,
+        timekeeper::Standing::Ahead(_) | timekeeper::Standing::Outrun(_) => api::ClockStanding::Unfit,
+    };
+    standing.into()
+}
+
 /// A log's end with the checkpoint of exactly that end.
 pub(super) struct Standing {
     pub(super) head: LogCursor,
@@ -135,6 +146,7 @@ fn about_the_server(engine: &Engine) -> api::HelloResponse {
         server_time: Some(timestamp(engine.clock().now())),
         log_key: engine.log_key().to_vec(),
         open_enrolment: engine.open_enrolment(),
+        clock: clock(engine.clock_standing(None)),
     }
 }
 

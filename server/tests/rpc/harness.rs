@@ -11,7 +11,7 @@ use radslag_core::id::{
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, Value};
 use radslag_engine::clock::{Clock, IdSource as _, SystemClock, SystemIds};
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKind};
+use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKey, RowKind};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
 use radslag_proto::api::v1::audit_service_client::AuditServiceClient;
@@ -57,7 +57,10 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn of(running: &Running) -> Self {
-        let channel = Endpoint::from_shared(running.url()).unwrap().connect().await.unwrap();
+        Self::on(Endpoint::from_shared(running.url()).unwrap().connect().await.unwrap())
+    }
+
+    pub(crate) fn on(channel: Channel) -> Self {
         Self {
             programs: ProgramServiceClient::new(channel.clone()),
             sync: SyncServiceClient::new(channel.clone()),
@@ -383,5 +386,9 @@ impl EventLog for GatedLog {
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         self.log.rows(program, kind)
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.log.row(key)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKind};
+use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKey, RowKind};
 use radslag_proto::log::v1;
 use serde::{Deserialize, Serialize};
 
@@ -103,5 +103,9 @@ impl EventLog for Disk {
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         self.log.rows(program, kind)
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.log.row(key)
     }
 }

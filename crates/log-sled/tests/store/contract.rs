@@ -5,7 +5,7 @@ use std::path::Path;
 
 use radslag_core::id::{Position, ProgramId};
 use radslag_log::conformance::{self, sample};
-use radslag_log::{Append, EventLog, LogError, ReadLimit, RowKind, StoredRecord};
+use radslag_log::{Append, EventLog, LogError, ReadLimit, RowKey, RowKind, StoredRecord};
 use radslag_log_sled::{OpenOptions, SledLog};
 use radslag_proto::log::v1;
 use tempfile::TempDir;
@@ -76,6 +76,10 @@ impl EventLog for Temporary {
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         self.log.rows(program, kind)
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.log.row(key)
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Flags {
     /// The most memory of the store's cache, in MiB [default: 64]
     #[arg(long, global = true, value_name = "MIB")]
     cache_mib: Option<u64>,
+    /// The clock is right though it is more than 400 days ahead of the last record; for this start only
+    #[arg(long, global = true)]
+    pub(crate) accept_clock: bool,
     /// A TOML file with any of: data, listen, log, queue, cache_mib
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -46,7 +49,7 @@ pub(crate) struct Flags {
 impl Flags {
     /// What the flags say, and the file that they name.
     pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
-        let Self { data, listen, log, queue, cache_mib, config } = self;
+        let Self { data, listen, log, queue, cache_mib, accept_clock: _, config } = self;
         (Settings { data, listen, log, queue, cache_mib }, config)
     }
 }

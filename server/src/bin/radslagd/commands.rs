@@ -15,6 +15,7 @@ const LOG_FAILED: u8 = 5;
 
 /// Runs a command line; gives the exit code.
 pub(crate) fn run(args: Args) -> u8 {
+    let accept_clock = args.flags.accept_clock;
     let (flags, file) = args.flags.into_settings();
     let in_force = match config::settle(flags, file, |name| std::env::var_os(name)) {
         Ok(in_force) => in_force,
@@ -24,7 +25,7 @@ pub(crate) fn run(args: Args) -> u8 {
         }
     };
     let done = match args.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(in_force.config),
+        Command::Serve => serve(Config { accept_clock, ..in_force.config }),
         Command::Config => print(&in_force),
         Command::Check => check_store(&in_force.config),
         Command::Backup { dir: _ } => not_yet("backup", "stop the server and copy its data directory"),
