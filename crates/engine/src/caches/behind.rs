@@ -53,10 +53,10 @@ impl Ledger {
     }
 }
 
-/// As [`write`], when something is due or the store is about to be closed.
+/// As [`write()`], when something is due or the store is about to be closed.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn keep(log: &dyn EventLog, ledger: &mut impl Touch, closing: bool) -> Result<(), LedgerError> {
     if closing || ledger.look(Ledger::is_behind) { write(log, ledger, closing) } else { Ok(()) }
 }
