@@ -45,7 +45,7 @@ killed! {
     base_taken_at_saving: BaseAtSaving by ["law 4"];
     a_rejection_that_does_not_consume_its_number: RejectionFree by ["law 1", "alarm"];
     a_refusal_that_consumes_a_number: RefusalConsumes by ["law 1"];
-    prev_ignored: PrevIgnored by ["law 4"];
+    prev_ignored: PrevIgnored by ["law 1", "law 4"];
     an_older_edit_that_covers_a_newer: OlderCoversNewer by ["law 3"];
 }
 

@@ -113,6 +113,32 @@ fn a_server_that_is_killed_and_comes_back_leaves_no_gap_and_repeats_nothing() {
 }
 
 #[test]
+fn a_restored_server_is_told_of_and_what_takes_the_place_of_what_was_shown_is_shown() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    haninge.does(&["sync"]);
+    huddinge.does(&["sync"]);
+    town.stop();
+    let backup = town.back_up("backup");
+    town.start();
+    let mut watching = Watching::begin(&haninge, &["--format", "json"]);
+    huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "ett"]);
+    huddinge.does(&["sync"]);
+    let lost = watching.object();
+    town.stop();
+    town.restore(&backup);
+    town.start();
+    watching.hears("restored from an older copy");
+    let opened = watching.object();
+    assert_eq!((&opened["kind"], &opened["position"]), (&"epoch_opened".into(), &lost["position"]));
+    // Who wrote it hands it in again, and it is shown where it stands now.
+    huddinge.does(&["sync"]).says("has again: 1");
+    let again = watching.object();
+    assert_eq!(again["event_id"], lost["event_id"]);
+    assert_eq!(again["position"].as_u64(), lost["position"].as_u64().map(|position| position + 1));
+}
+
+#[test]
 fn a_log_that_is_no_extension_of_what_was_shown_raises_the_alarm() {
     let mut town = Town::with_sample();
     let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
