@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use radslag_core::as_of::{AsOf, Recorded as AsRecorded};
 use radslag_core::diff;
-use radslag_core::event::EventBody;
-use radslag_core::fold;
+use radslag_core::filter::touched;
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
@@ -313,17 +312,4 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
             ..line
         },
     }
-}
-
-/// The entities that an event adds or writes, each once.
-fn touched(body: &EventBody) -> Vec<EntityId> {
-    let added = fold::addition(body).map(|added| added.entity);
-    let written = fold::field_writes(body).into_iter().map(|write| write.entity);
-    let mut touched: Vec<EntityId> = Vec::new();
-    for entity in added.into_iter().chain(written) {
-        if !touched.contains(&entity) {
-            touched.push(entity);
-        }
-    }
-    touched
 }
