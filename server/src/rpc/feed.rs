@@ -76,13 +76,13 @@ fn channel() -> (Sender, Frames) {
 /// A stream that only says that the caller must start again.
 pub(super) fn must_refetch(reason: Reason) -> Frames {
     let (sender, frames) = channel();
-    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned() });
+    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned(), backoff_ms: 0 });
     sender.frames.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
     frames
 }
 
 fn message(frame: Frame) -> api::SubscribeResponse {
-    api::SubscribeResponse { frame: Some(frame) }
+    api::SubscribeResponse { frame: Some(frame), covered_to: None }
 }
 
 /// What a subscriber asked for.

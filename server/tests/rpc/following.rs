@@ -1,7 +1,7 @@
 //! Hello, and following a log: catch-up, live, cursors that do not fit, frames of a good size.
 
 use prost::Message as _;
-use radslag_core::id::EpochId;
+use radslag_core::id::{EpochId, ProgramId};
 use radslag_core::value::Slot;
 use radslag_engine::clock::{IdSource as _, SystemIds};
 use radslag_engine::ledger::Ledger;
@@ -20,6 +20,10 @@ async fn next(stream: &mut Streaming<api::SubscribeResponse>) -> Option<Frame> {
 
 fn positions(events: &api::Events) -> Vec<u64> {
     events.records.iter().map(|frame| frame.record.as_ref().unwrap().position).collect()
+}
+
+fn asking(program: ProgramId, after: Option<api::Cursor>, until_caught_up: bool) -> api::SubscribeRequest {
+    api::SubscribeRequest { program_id: program.to_string(), after, until_caught_up, filter: None }
 }
 
 fn cursor(position: u64) -> Option<api::Cursor> {
@@ -50,8 +54,7 @@ async fn hello_tells_about_the_server_and_about_a_programme() {
 async fn a_subscriber_catches_up_once_and_then_sees_what_lands() {
     let (running, mut client) = in_memory().await;
     let mut town = Town::begin(&mut client).await;
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after: None, until_caught_up: false };
+    let request = asking(town.program, None, false);
     let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
     let Some(Frame::Events(events)) = next(&mut stream).await else { panic!("records come first") };
     assert_eq!(positions(&events), [1, 2, 3, 4, 5, 6]);
@@ -83,8 +86,7 @@ async fn a_reader_that_wants_no_more_than_the_end_gets_it_and_is_done() {
     for (after, expected) in
         [(None, Some(vec![1, 2, 3, 4, 5, 6])), (cursor(4), Some(vec![5, 6])), (cursor(6), None)]
     {
-        let request =
-            api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: true };
+        let request = asking(town.program, after, true);
         let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
         if let Some(expected) = expected {
             let Some(Frame::Events(events)) = next(&mut stream).await else { panic!("records come first") };
@@ -104,16 +106,14 @@ async fn a_cursor_of_another_log_must_be_fetched_anew() {
     for (after, expected) in
         [(cursor(7), "POSITION_AHEAD"), (foreign(3), "FOREIGN_EPOCH"), (foreign(0), "FOREIGN_EPOCH")]
     {
-        let request =
-            api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: false };
+        let request = asking(town.program, after, false);
         let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
         let Some(Frame::MustRefetch(refetch)) = next(&mut stream).await else { panic!("{expected}") };
         assert_eq!(refetch.reason, expected);
         assert_eq!(next(&mut stream).await, None);
     }
     let after = Some(api::Cursor { epoch_id: "abc".to_owned(), position: 1 });
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: false };
+    let request = asking(town.program, after, false);
     let status = client.sync.subscribe(request).await.unwrap_err();
     assert_eq!(reason(&status).violations[0].0, "after.epoch_id");
 }
@@ -130,8 +130,7 @@ async fn large_values_make_more_frames_and_no_bundle_is_cut() {
         let answer = client.push(town.device.sign(&events)).await;
         assert!(answer.answers.iter().all(|answer| accepted(answer).is_some()));
     }
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after: None, until_caught_up: true };
+    let request = asking(town.program, None, true);
     let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
     let (mut seen, mut frames) = (Vec::new(), 0);
     while let Some(Frame::Events(events)) = next(&mut stream).await {
@@ -152,13 +151,8 @@ async fn large_values_make_more_frames_and_no_bundle_is_cut() {
 async fn a_reader_who_stops_holds_up_nobody_else() {
     let (running, mut client) = in_memory().await;
     let mut town = Town::begin(&mut client).await;
-    let request = |until_caught_up| api::SubscribeRequest {
-        program_id: town.program.to_string(),
-        after: None,
-        until_caught_up,
-    };
     let mut idle = client.clone();
-    let (live, to_the_end) = (request(false), request(true));
+    let (live, to_the_end) = (asking(town.program, None, false), asking(town.program, None, true));
     let never_read = idle.sync.subscribe(live).await.unwrap().into_inner();
     let text = "å".repeat(30_000);
     for _ in 0..4 {
