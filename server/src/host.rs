@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use radslag_engine::engine::{Engine, EngineError};
 use tokio::sync::{mpsc, watch};
 
+use crate::rpc::Shelf;
+
 /// A hold on the engine. When the last one is let go, whoever waits to close the store is told.
 #[derive(Clone)]
 pub(crate) struct Lease {
@@ -28,6 +30,7 @@ pub(crate) struct Host {
     // Taken away at the end, so that a connection that outlives the server does not keep the store open.
     engine: RwLock<Option<Lease>>,
     stop: watch::Receiver<bool>,
+    shelf: Shelf,
 }
 
 impl Host {
@@ -37,8 +40,13 @@ impl Host {
         stop: watch::Receiver<bool>,
     ) -> (Self, mpsc::Receiver<Infallible>) {
         let (held, left) = mpsc::channel(1);
-        let lease = Lease { engine, _held: held };
-        (Self { engine: RwLock::new(Some(lease)), stop }, left)
+        let engine = RwLock::new(Some(Lease { engine, _held: held }));
+        (Self { engine, stop, shelf: Shelf::default() }, left)
+    }
+
+    /// The frames that several readers want.
+    pub(crate) const fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The engine, for one call.

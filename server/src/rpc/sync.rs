@@ -1,5 +1,7 @@
 //! `SyncService`: where a log stands, handing in, following.
 
+use std::sync::Arc;
+
 use radslag_core::event::Base;
 use radslag_core::id::{DeviceSeq, Position};
 use radslag_core::state::State;
@@ -12,6 +14,7 @@ use radslag_proto::limits;
 use radslag_proto::status::{ApiError, Reason};
 use tonic::{Request, Response, Status};
 
+use super::body::Instead;
 use super::failure::Failure;
 use super::hand_in::To;
 use super::request::Fields;
@@ -21,7 +24,8 @@ const PROTOCOL: u32 = 1;
 
 #[tonic::async_trait]
 impl SyncService for Api {
-    type SubscribeStream = feed::Frames;
+    // The frames travel in a body of their own; tonic is given none.
+    type SubscribeStream = tokio_stream::Empty<Result<api::SubscribeResponse, Status>>;
     type GetSnapshotStream = super::snapshot::Frames;
 
     async fn hello(
@@ -63,12 +67,17 @@ impl SyncService for Api {
         let engine = self.host.engine().map_err(Failure::from)?;
         let programme = programme(&engine, program)?;
         let misplaced = after.and_then(|after| misplaced(&programme.published().state, after));
-        if let Some(reason) = misplaced {
-            return Ok(Response::new(feed::must_refetch(reason)));
-        }
-        let start = after.map_or(Position::ZERO, |after| after.position);
-        let follow = feed::Follow { engine, programme, start, until_caught_up: request.until_caught_up };
-        Ok(Response::new(follow.begin(self.host.stopping())))
+        let blocks = if let Some(reason) = misplaced {
+            feed::must_refetch(reason)
+        } else {
+            let start = after.map_or(Position::ZERO, |after| after.position);
+            let (host, until_caught_up) = (Arc::clone(&self.host), request.until_caught_up);
+            let follow = feed::Follow { host, engine, programme, start, until_caught_up };
+            follow.begin(self.host.stopping())
+        };
+        let mut answer = Response::new(tokio_stream::empty());
+        answer.extensions_mut().insert(Instead::new(blocks));
+        Ok(answer)
     }
 
     async fn get_snapshot(
