@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use radslag_engine::engine::{Engine, EngineError};
 use tokio::sync::{mpsc, watch};
 
-use crate::rpc::Shelf;
+use crate::rpc::{AllPlaces, Shelf};
 
 /// A hold on the engine. When the last one is let go, whoever waits to close the store is told.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub(crate) struct Host {
     engine: RwLock<Option<Lease>>,
     stop: watch::Receiver<bool>,
     shelf: Shelf,
+    places: AllPlaces,
 }
 
 impl Host {
@@ -41,12 +42,18 @@ impl Host {
     ) -> (Self, mpsc::Receiver<Infallible>) {
         let (held, left) = mpsc::channel(1);
         let engine = RwLock::new(Some(Lease { engine, _held: held }));
-        (Self { engine, stop, shelf: Shelf::default() }, left)
+        let (shelf, places) = (Shelf::default(), AllPlaces::default());
+        (Self { engine, stop, shelf, places }, left)
     }
 
     /// The frames that several readers want.
     pub(crate) const fn shelf(&self) -> &Shelf {
         &self.shelf
+    }
+
+    /// What stood where, for those who follow an area.
+    pub(crate) const fn places(&self) -> &AllPlaces {
+        &self.places
     }
 
     /// The engine, for one call.

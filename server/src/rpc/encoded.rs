@@ -22,12 +22,15 @@ pub(super) struct Encoded {
     bytes: usize,
     /// The last record that was looked at for it.
     pub(super) covered: Position,
+    /// Whether it has any record.
+    pub(super) has_records: bool,
     print: u64,
 }
 
 impl Encoded {
     /// `covered` is the last record that was looked at for it.
     pub(super) fn new(frame: Frame, covered_to: Option<api::Cursor>, covered: Position) -> Self {
+        let has_records = matches!(&frame, Frame::Events(events) if !events.records.is_empty());
         let message = api::SubscribeResponse { frame: Some(frame), covered_to };
         let length = message.encoded_len();
         let mut whole = Vec::with_capacity(PREFIX + length);
@@ -38,7 +41,7 @@ impl Encoded {
         let mut hasher = DefaultHasher::new();
         hasher.write(&whole);
         let blocks = whole.chunks(BLOCK).map(Bytes::copy_from_slice).collect();
-        Self { blocks, bytes: whole.len(), covered, print: hasher.finish() }
+        Self { blocks, bytes: whole.len(), covered, has_records, print: hasher.finish() }
     }
 
     /// One of its blocks, from 0; none past the end.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use radslag_core::filter::Filter;
 use radslag_core::id::{EpochId, Position};
 use radslag_engine::engine::{EngineError, Programme};
 use radslag_proto::api::v1 as api;
@@ -19,9 +20,9 @@ use tracing::Instrument as _;
 use super::body::{Blocks, Gone, Sender, body};
 use super::encoded::Encoded;
 use super::failure::{Answer, Failure};
-use super::frame;
 use super::shelf::Key;
 use super::sync::Standing;
+use super::{filtered, frame};
 use crate::host::{Host, Lease, Stopping};
 
 /// How long a stream stays silent when there is nothing new.
@@ -43,6 +44,7 @@ pub(super) struct Follow {
     /// The last record that the reader holds.
     pub(super) start: Position,
     pub(super) until_caught_up: bool,
+    pub(super) filter: Filter,
 }
 
 /// Why a stream ends before its reader has gone.
@@ -165,7 +167,7 @@ impl Stream {
         }
     }
 
-    /// Sends the records up to `head`.
+    /// Sends what the filter lets through of the records up to `head`.
     async fn go_to(&mut self, head: Position, pace: Pace) -> Result<(), End> {
         while self.cursor < head {
             self.sender.asked().await?;
@@ -175,9 +177,15 @@ impl Stream {
                 let what = format!("the record after position {} is missing", self.cursor);
                 return Err(EngineError::Damaged(what).into());
             }
-            self.lend(held, pace).await?;
-            self.said = Instant::now();
+            if held.frame.has_records {
+                self.lend(held, pace).await?;
+                self.said = Instant::now();
+            }
             self.cursor = covered;
+            // A long way without anything that passes is told of, too.
+            if self.said.elapsed() >= HEARTBEAT {
+                self.beat().await?;
+            }
         }
         Ok(())
     }
@@ -205,7 +213,8 @@ impl Stream {
         if pace == Pace::CatchUp {
             return self.own(head, pace.most()).await;
         }
-        let key = Key { program: self.follow.programme.id(), after: self.cursor };
+        let (program, filter) = (self.follow.programme.id(), self.follow.filter.clone());
+        let key = Key { program, after: self.cursor, filter };
         let frame = self.follow.host.shelf().shared(key, self.read(head, pace.most())).await?;
         Ok(Held { frame, _hand: None })
     }
@@ -218,13 +227,21 @@ impl Stream {
 
     /// Reads the records after the cursor off the async threads: whole bundles up to `head`, and not many more bytes than `most`.
     async fn read(&self, head: Position, most: usize) -> Answer<Encoded> {
-        let (engine, programme) = (self.follow.engine.clone(), Arc::clone(&self.follow.programme));
-        let after = self.cursor;
+        let Follow { host, engine, programme, filter, .. } = &self.follow;
+        let (host, engine, programme, filter) =
+            (Arc::clone(host), engine.clone(), Arc::clone(programme), filter.clone());
+        let (after, epoch) = (self.cursor, self.epoch());
         let read = move || -> Answer<Encoded> {
-            let events = frame::read(engine.log().as_ref(), programme.id(), after, head, most)?;
+            let log = engine.log().as_ref();
+            let events = frame::read(log, programme.id(), after, head, most)?;
             let last = events.records.last().and_then(|frame| frame.record.as_ref());
             let covered = last.map_or(after, |record| Position::new(record.position));
-            Ok(Encoded::new(Frame::Events(events), None, covered))
+            if filter.is_empty() {
+                return Ok(Encoded::new(Frame::Events(events), None, covered));
+            }
+            let events = filtered::sift(events, &filter, log, &programme, host.places())?;
+            let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
+            Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| EngineError::ShuttingDown)?
     }
@@ -235,7 +252,9 @@ impl Stream {
     }
 
     async fn say(&mut self, frame: Frame) -> Result<(), End> {
-        self.sender.give(Encoded::new(frame, None, self.cursor)).await?;
+        let covered_to = (!self.follow.filter.is_empty())
+            .then(|| encode_cursor(&LogCursor { epoch: self.epoch(), position: self.cursor }));
+        self.sender.give(Encoded::new(frame, covered_to, self.cursor)).await?;
         self.said = Instant::now();
         Ok(())
     }

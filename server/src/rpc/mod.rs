@@ -10,6 +10,7 @@ mod door;
 mod encoded;
 mod failure;
 mod feed;
+mod filtered;
 mod frame;
 mod hand_in;
 mod page;
@@ -40,6 +41,7 @@ use crate::host::{Host, Lease};
 use door::Door;
 use failure::{Answer, Failure};
 
+pub(crate) use filtered::AllPlaces;
 pub(crate) use shelf::Shelf;
 
 /// The largest message taken with a bundle in it: the format's 1 MiB of bodies and values, and what frames them.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use radslag_core::filter::Filter;
 use radslag_core::id::{Position, ProgramId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,11 +18,12 @@ const KEPT: usize = 512 << 10;
 /// How many readers who are behind have a frame at once; every one of them takes some megabytes for a moment.
 const HANDS: usize = 16;
 
-/// Which frame: the records of a programme after a position.
+/// Which frame: what a filter lets through of the records of a programme after a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) program: ProgramId,
     pub(super) after: Position,
+    pub(super) filter: Filter,
 }
 
 #[derive(Default)]
@@ -56,7 +58,9 @@ impl Shelf {
         if let Some(frame) = self.find(&key) {
             return Ok(frame);
         }
-        let _turn = self.turn.acquire().await.expect(NEVER_CLOSED);
+        // What an area is made of may have to be read from the first record on; nobody else's turn waits for that.
+        let turns = if key.filter.is_empty() { &self.turn } else { self.hands.as_ref() };
+        let _turn = turns.acquire().await.expect(NEVER_CLOSED);
         // Somebody who had the turn before may have made it.
         if let Some(frame) = self.find(&key) {
             return Ok(frame);
@@ -99,7 +103,7 @@ mod tests {
     use super::*;
 
     fn key(after: u64) -> Key {
-        Key { program: ProgramId::default(), after: Position::new(after) }
+        Key { program: ProgramId::default(), after: Position::new(after), filter: Filter::default() }
     }
 
     fn frame(bytes: usize) -> Encoded {
@@ -123,6 +127,11 @@ mod tests {
         let one = one.unwrap();
         assert!([two, three].into_iter().all(|other| Arc::ptr_eq(&other.unwrap(), &one)));
         assert_eq!(reads.into_inner(), 1);
+        let other = shelf
+            .shared(Key { filter: Filter { area: None, org: "nacka".parse().ok() }, ..key(7) }, async {
+                Ok(frame(10))
+            });
+        assert!(!Arc::ptr_eq(&other.await.unwrap(), &one), "another filter is another frame");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::body::Instead;
 use super::failure::Failure;
 use super::hand_in::To;
 use super::request::Fields;
-use super::{Api, feed, programme};
+use super::{Api, feed, filtered, programme};
 
 const PROTOCOL: u32 = 1;
 
@@ -63,16 +63,20 @@ impl SyncService for Api {
         let mut fields = Fields::default();
         let program = fields.id("program_id", &request.program_id);
         let after = fields.cursor("after", request.after.as_ref());
-        let (Some(program), Some(after)) = (program, after) else { return Err(fields.into_failure().into()) };
+        let filter = fields.filter("filter", request.filter.as_ref());
+        let (Some(program), Some(after), Some(filter)) = (program, after, filter) else {
+            return Err(fields.into_failure().into());
+        };
         let engine = self.host.engine().map_err(Failure::from)?;
         let programme = programme(&engine, program)?;
+        filtered::check(&filter, &programme)?;
         let misplaced = after.and_then(|after| misplaced(&programme.published().state, after));
         let blocks = if let Some(reason) = misplaced {
             feed::must_refetch(reason)
         } else {
             let start = after.map_or(Position::ZERO, |after| after.position);
             let (host, until_caught_up) = (Arc::clone(&self.host), request.until_caught_up);
-            let follow = feed::Follow { host, engine, programme, start, until_caught_up };
+            let follow = feed::Follow { host, engine, programme, start, until_caught_up, filter };
             follow.begin(self.host.stopping())
         };
         let mut answer = Response::new(tokio_stream::empty());

@@ -22,11 +22,15 @@ fn positions(events: &api::Events) -> Vec<u64> {
     events.records.iter().map(|frame| frame.record.as_ref().unwrap().position).collect()
 }
 
-fn asking(program: ProgramId, after: Option<api::Cursor>, until_caught_up: bool) -> api::SubscribeRequest {
+pub(crate) fn asking(
+    program: ProgramId,
+    after: Option<api::Cursor>,
+    until_caught_up: bool,
+) -> api::SubscribeRequest {
     api::SubscribeRequest { program_id: program.to_string(), after, until_caught_up, filter: None }
 }
 
-fn cursor(position: u64) -> Option<api::Cursor> {
+pub(crate) fn cursor(position: u64) -> Option<api::Cursor> {
     Some(api::Cursor { epoch_id: EpochId::default().to_string(), position })
 }
 
