@@ -18,6 +18,8 @@ pub const PORT: u16 = 7420;
 
 const MOST_QUEUED: usize = 65_536;
 const MOST_CACHE_MIB: u64 = 65_536;
+// Clients give a connection up that has said nothing for 60 s.
+const MOST_HEARTBEAT_MS: u64 = 30_000;
 
 /// What a server does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub queue: usize,
     /// The most memory of the store's cache, in MiB, 1 to 65 536.
     pub cache_mib: u64,
+    /// How long a stream stays silent when there is nothing new, in milliseconds, 1 to 30 000. Then it says that it lives.
+    pub heartbeat_ms: u64,
 }
 
 impl Default for Config {
@@ -42,6 +46,7 @@ impl Default for Config {
             log: "info".to_owned(),
             queue: 256,
             cache_mib: 64,
+            heartbeat_ms: 25_000,
         }
     }
 }
@@ -68,6 +73,8 @@ pub struct Settings {
     pub queue: Option<usize>,
     /// [`Config::cache_mib`].
     pub cache_mib: Option<u64>,
+    /// [`Config::heartbeat_ms`].
+    pub heartbeat_ms: Option<u64>,
 }
 
 /// Who said so.
@@ -174,10 +181,18 @@ pub fn settle(
             built_in.cache_mib,
             &parsed,
         )?,
+        heartbeat_ms: layers.pick(
+            "heartbeat_ms",
+            flags.heartbeat_ms,
+            from_file.heartbeat_ms,
+            built_in.heartbeat_ms,
+            &parsed,
+        )?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
     layers.check("queue", within(config.queue, MOST_QUEUED))?;
     layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
+    layers.check("heartbeat_ms", within(config.heartbeat_ms, MOST_HEARTBEAT_MS))?;
     Ok(InForce { config, settings: layers.settings })
 }
 
@@ -338,6 +353,7 @@ mod tests {
             ("RADSLAG_QUEUE", "0"),
             ("RADSLAG_QUEUE", "many"),
             ("RADSLAG_CACHE_MIB", "65537"),
+            ("RADSLAG_HEARTBEAT_MS", "30001"),
             ("RADSLAG_LISTEN", "localhost"),
             ("RADSLAG_LOG", "radslag=loud"),
         ] {

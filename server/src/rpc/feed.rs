@@ -25,9 +25,6 @@ use super::sync::Standing;
 use super::{filtered, frame};
 use crate::host::{Host, Lease, Stopping};
 
-/// How long a stream stays silent when there is nothing new.
-const HEARTBEAT: Duration = Duration::from_secs(25);
-
 /// A stream that only says that the caller must start again.
 pub(super) fn must_refetch(reason: Reason) -> Blocks {
     let (sender, blocks) = body();
@@ -149,7 +146,7 @@ impl Stream {
             return Ok(());
         }
         loop {
-            let silence = tokio::time::sleep_until(self.said + HEARTBEAT);
+            let silence = tokio::time::sleep_until(self.said + self.follow.host.heartbeat());
             let news = tokio::select! {
                 news = heads.changed() => Some(news),
                 () = silence => None,
@@ -183,7 +180,7 @@ impl Stream {
             }
             self.cursor = covered;
             // A long way without anything that passes is told of, too.
-            if self.said.elapsed() >= HEARTBEAT {
+            if self.said.elapsed() >= self.follow.host.heartbeat() {
                 self.beat().await?;
             }
         }

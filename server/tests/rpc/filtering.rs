@@ -1,20 +1,24 @@
 //! Following a part of a programme: an area, an organisation. What passes, how far the stream has looked, and going on from there.
 
+use std::sync::Arc;
+
 use radslag_core::digest::Digest;
 use radslag_core::event::{Change, NewValue};
 use radslag_core::field::FieldKey;
 use radslag_core::id::EntityId;
 use radslag_core::value::Slot;
+use radslag_engine::clock::SystemClock;
+use radslag_log::MemoryLog;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::decode_landed_bundle;
 use radslag_proto::status::{ApiError, Reason};
-use radslag_server::Running;
+use radslag_server::{Config, Running};
 use radslag_trust::bundle::{BundleError, verify_bundle};
 use radslag_trust::keys::Signature;
 
 use crate::following::{asking, cursor};
-use crate::harness::{Client, Device, Town, accepted, entity, in_memory, reason};
+use crate::harness::{Client, Device, Town, accepted, config, entity, in_memory, on, reason};
 
 /// A town with a second area; its activity and sub-goal there, positions 7 to 9.
 struct Place {
@@ -28,7 +32,11 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
-        let (running, mut client) = in_memory().await;
+        Self::on(config()).await
+    }
+
+    async fn on(config: Config) -> Self {
+        let (running, mut client) = on(config, Arc::new(MemoryLog::new()), Arc::new(SystemClock)).await;
         let mut town = Town::begin(&mut client).await;
         let (other, subgoal, activity) = (entity(), entity(), entity());
         let key = || "n".to_owned();
@@ -149,6 +157,36 @@ async fn a_reader_who_goes_on_anywhere_has_no_gap_and_no_repeat_whatever_moved_m
         for cut in 1..=after {
             let rest: Vec<u64> = all.iter().copied().filter(|position| *position > cut).collect();
             assert_eq!(place.passing(&filter, cut).await, rest, "after {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_filtered_away_live_is_covered_by_a_heartbeat() {
+    let mut place = Place::on(Config { heartbeat_ms: 20, ..config() }).await;
+    let request = api::SubscribeRequest { until_caught_up: false, ..place.asking(&place.here(), 9) };
+    let mut stream = place.client.sync.subscribe(request).await.unwrap().into_inner();
+    let message = stream.message().await.unwrap().unwrap();
+    assert!(matches!(message.frame, Some(Frame::CaughtUp(_))) && message.covered_to == cursor(9));
+    let away = place.comment(place.activity).await;
+    loop {
+        let message = stream.message().await.unwrap().unwrap();
+        let Some(Frame::Heartbeat(_)) = message.frame else { panic!("{message:?}") };
+        if message.covered_to == cursor(away) {
+            break;
+        }
+        assert_eq!(message.covered_to, cursor(9));
+    }
+    let shown = place.comment(place.town.activity).await;
+    loop {
+        let message = stream.message().await.unwrap().unwrap();
+        match message.frame.unwrap() {
+            Frame::Heartbeat(_) => assert_eq!(message.covered_to, cursor(away)),
+            Frame::Events(events) => {
+                assert_eq!((positions(&events), message.covered_to), (vec![shown], cursor(shown)));
+                break;
+            }
+            frame => panic!("{frame:?}"),
         }
     }
 }

@@ -1,18 +1,22 @@
 //! Hello, and following a log: catch-up, live, cursors that do not fit, frames of a good size.
 
+use std::sync::Arc;
+
 use prost::Message as _;
 use radslag_core::id::{EpochId, ProgramId};
 use radslag_core::value::Slot;
-use radslag_engine::clock::{IdSource as _, SystemIds};
+use radslag_engine::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_engine::ledger::Ledger;
+use radslag_log::MemoryLog;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Reason;
+use radslag_server::Config;
 use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::PublicKey;
 use tonic::Streaming;
 
-use crate::harness::{Client, Town, accepted, in_memory, reason};
+use crate::harness::{Client, Town, accepted, config, in_memory, on, reason};
 
 async fn next(stream: &mut Streaming<api::SubscribeResponse>) -> Option<Frame> {
     stream.message().await.unwrap().map(|message| message.frame.unwrap())
@@ -120,6 +124,29 @@ async fn a_cursor_of_another_log_must_be_fetched_anew() {
     let request = asking(town.program, after, false);
     let status = client.sync.subscribe(request).await.unwrap_err();
     assert_eq!(reason(&status).violations[0].0, "after.epoch_id");
+}
+
+#[tokio::test]
+async fn a_stream_with_nothing_to_say_says_that_it_lives() {
+    let config = Config { heartbeat_ms: 5, ..config() };
+    let (_running, mut client) = on(config, Arc::new(MemoryLog::new()), Arc::new(SystemClock)).await;
+    let mut town = Town::begin(&mut client).await;
+    let request = asking(town.program, cursor(6), false);
+    let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
+    assert!(matches!(next(&mut stream).await, Some(Frame::CaughtUp(_))));
+    for _ in 0..3 {
+        let Some(Frame::Heartbeat(heartbeat)) = next(&mut stream).await else { panic!("it is silent") };
+        assert_eq!(heartbeat.head, cursor(6));
+    }
+    let event = town.device.retitle(town.activity, "Lunchmöte");
+    client.push(town.device.sign(&[event])).await;
+    // Those that were under way come first.
+    let mut seen = next(&mut stream).await;
+    while let Some(Frame::Heartbeat(_)) = seen {
+        seen = next(&mut stream).await;
+    }
+    let Some(Frame::Events(events)) = seen else { panic!("{seen:?}") };
+    assert_eq!(positions(&events), [7]);
 }
 
 #[tokio::test]
