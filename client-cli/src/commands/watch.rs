@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use radslag_client::backoff::spread;
 use radslag_client::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_client::replica::{Replica, find};
 use radslag_client::watch::{Paused, Shown, Watch};
@@ -50,6 +51,10 @@ async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
         let error = match paused {
             // Another command pulled: go on from there at once.
             Paused::Moved => continue,
+            Paused::Told(wait) => {
+                tokio::time::sleep(wait).await;
+                continue;
+            }
             Paused::Away(error) => error,
         };
         if watch.position() > before || !away.get() {
@@ -61,15 +66,10 @@ async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
                 ui.text("väntar tills servern svarar igen", "waiting until the server answers again")
             ));
         }
-        tokio::time::sleep(jittered(wait)).await;
+        // Not everybody comes back at once.
+        tokio::time::sleep(spread(wait / 2, SystemIds.random16())).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
-}
-
-/// Between half of it and all of it, so that not everybody comes back at once.
-fn jittered(wait: Duration) -> Duration {
-    let chance = u32::from(SystemIds.random16()[0]);
-    wait / 2 + wait * chance / 512
 }
 
 /// Listens from now on for Ctrl-C, or the system's own way of asking; done when it is asked.

@@ -10,6 +10,7 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_sync::exchange::{Ask, Exchange, Goal};
 
+use crate::backoff;
 use crate::error::ClientError;
 use crate::remote::Remote;
 use crate::replica::Replica;
@@ -127,6 +128,8 @@ impl Replica {
         Ok(())
     }
 
+    /// Follows to the end. A server that cannot go on from here is asked once more, after the time that it asks for: it may have been
+    /// looked at in the middle of being put right. What it says then is believed.
     async fn follow(
         &mut self,
         remote: &Remote,
@@ -135,6 +138,26 @@ impl Replica {
         tally: &mut Tally,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<(), ClientError> {
+        let again = request.clone();
+        let Some(told) = self.follow_once(remote, exchange, request, tally, progress).await? else {
+            return Ok(());
+        };
+        tokio::time::sleep(backoff::after(&told, self.ids.random16())).await;
+        match self.follow_once(remote, exchange, again, tally, progress).await? {
+            None => Ok(()),
+            Some(told) => Err(refetch(&told, self.ledger.state.head())),
+        }
+    }
+
+    /// Gives what the server says where its log does not go on after the cursor.
+    async fn follow_once(
+        &mut self,
+        remote: &Remote,
+        exchange: &mut Exchange,
+        request: api::SubscribeRequest,
+        tally: &mut Tally,
+        progress: &mut impl FnMut(u64, u64),
+    ) -> Result<Option<api::MustRefetch>, ClientError> {
         let hello = remote.hello(&request.program_id).await?;
         let goal = hello.head.map_or(0, |head| head.position);
         let answer = remote.sync().subscribe(request).await;
@@ -146,11 +169,11 @@ impl Replica {
                     self.take_events(exchange, events, tally)?;
                     progress(self.ledger.state.head().get(), goal);
                 }
-                Some(Frame::CaughtUp(caught_up)) => return self.take_caught_up(exchange, &caught_up),
-                Some(Frame::Heartbeat(_)) => {}
-                Some(Frame::MustRefetch(reason)) => {
-                    return Err(refetch(&reason, self.ledger.state.head()));
+                Some(Frame::CaughtUp(caught_up)) => {
+                    return self.take_caught_up(exchange, &caught_up).map(|()| None);
                 }
+                Some(Frame::Heartbeat(_)) => {}
+                Some(Frame::MustRefetch(told)) => return Ok(Some(told)),
                 None => {
                     return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
                 }

@@ -20,6 +20,7 @@ use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Class;
 use radslag_sync::exchange::{Ask, Goal};
 
+use crate::backoff;
 use crate::error::ClientError;
 use crate::exchange::refetch;
 use crate::remote::Remote;
@@ -44,6 +45,9 @@ pub enum Paused {
     Away(ClientError),
     /// Another command moved the replica on.
     Moved,
+    /// The server says that its log does not go on from here. It is asked once more, after this long: it may have been looked at in the
+    /// middle of being put right. Said twice, it is an alarm.
+    Told(Duration),
 }
 
 /// A replica that is followed.
@@ -53,6 +57,7 @@ pub struct Watch {
     ids: Arc<dyn IdSource>,
     known: Option<Ledger>,
     shown: State,
+    told: bool,
 }
 
 impl Watch {
@@ -64,7 +69,7 @@ impl Watch {
         let replica = Replica::open(&dir, Arc::clone(&clock), Arc::clone(&ids))?;
         let shown = replica.ledger.state.clone();
         let known = Some(replica.close_and_keep()?);
-        Ok(Self { dir, clock, ids, known, shown })
+        Ok(Self { dir, clock, ids, known, shown, told: false })
     }
 
     /// The last position that was shown.
@@ -127,11 +132,16 @@ impl Watch {
                     })?;
                     level();
                 }
-                Some(Frame::MustRefetch(reason)) => {
-                    return Err(refetch(&reason, self.position()).into());
+                Some(Frame::MustRefetch(told)) if self.told => {
+                    return Err(refetch(&told, self.position()).into());
+                }
+                Some(Frame::MustRefetch(told)) => {
+                    self.told = true;
+                    return Ok(Paused::Told(backoff::after(&told, self.ids.random16())));
                 }
                 Some(Frame::Heartbeat(_)) | None => {}
             }
+            self.told = false;
             if moved {
                 return Ok(Paused::Moved);
             }

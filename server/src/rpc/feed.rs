@@ -25,10 +25,14 @@ use super::sync::Standing;
 use super::{filtered, frame};
 use crate::host::{Host, Lease, Stopping};
 
+/// How long a reader is asked to wait before they come back, at least; they add to it at random.
+const BACKOFF: Duration = Duration::from_millis(500);
+
 /// A stream that only says that the caller must start again.
 pub(super) fn must_refetch(reason: Reason) -> Blocks {
     let (sender, blocks) = body();
-    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned(), backoff_ms: 0 });
+    let backoff_ms = u32::try_from(BACKOFF.as_millis()).unwrap_or(u32::MAX);
+    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned(), backoff_ms });
     sender.first(Encoded::new(frame, None, Position::ZERO));
     blocks
 }

@@ -118,6 +118,7 @@ async fn a_cursor_of_another_log_must_be_fetched_anew() {
         let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
         let Some(Frame::MustRefetch(refetch)) = next(&mut stream).await else { panic!("{expected}") };
         assert_eq!(refetch.reason, expected);
+        assert!(refetch.backoff_ms > 0, "everybody is told so at once");
         assert_eq!(next(&mut stream).await, None);
     }
     let after = Some(api::Cursor { epoch_id: "abc".to_owned(), position: 1 });
