@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use radslag_core::filter::{Filter, parent};
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::Position;
 use radslag_core::record::Recorded;
@@ -57,27 +58,34 @@ pub struct Watch {
     ids: Arc<dyn IdSource>,
     known: Option<Ledger>,
     shown: State,
+    only: Filter,
     told: bool,
 }
 
 impl Watch {
-    /// Begins after what the replica in `dir` holds now.
+    /// Begins after what the replica in `dir` holds now, and shows what `only` lets through. Everything is fetched and verified: a
+    /// replica that follows a part would know neither its root nor what its own edits have become.
     ///
     /// # Errors
     /// There is no replica, or its store does not add up.
-    pub fn begin(dir: PathBuf, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, ClientError> {
+    pub fn begin(
+        dir: PathBuf,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        only: Filter,
+    ) -> Result<Self, ClientError> {
         let replica = Replica::open(&dir, Arc::clone(&clock), Arc::clone(&ids))?;
         let shown = replica.ledger.state.clone();
         let known = Some(replica.close_and_keep()?);
-        Ok(Self { dir, clock, ids, known, shown, told: false })
+        Ok(Self { dir, clock, ids, known, shown, only, told: false })
     }
 
-    /// The last position that was shown.
+    /// The last position that was looked at.
     pub fn position(&self) -> Position {
         self.shown.head()
     }
 
-    /// Follows until the connection ends, showing every new record once. `level` hears when there is no more for now.
+    /// Follows until the connection ends, showing every new record that passes once. `level` hears when there is no more for now.
     ///
     /// # Errors
     /// The log is not an extension of what is held, does not verify, or cannot be stored or shown.
@@ -175,8 +183,12 @@ impl Watch {
         walk(replica.log.as_ref(), replica.settings.program, first, head, |record| records.push(record))
             .map_err(ClientError::from)?;
         for record in &records {
+            let before = self.only.fits_place(record, |entity| parent(&self.shown, entity));
             let changes = history::step(&mut self.shown, record);
-            show(replica, Shown { record, changes: &changes })?;
+            let after = self.only.fits_place(record, |entity| parent(&self.shown, entity));
+            if (before || after) && self.only.fits_author(record, &self.shown) {
+                show(replica, Shown { record, changes: &changes })?;
+            }
         }
         Ok(())
     }
