@@ -112,8 +112,10 @@ pub enum Command {
     #[command(after_help = "Example: radslag fetch-history --most 50000")]
     FetchHistory(FetchHistory),
     /// Follow changes as they come: who, what and why; they are kept in the replica too
-    #[command(after_help = "Example: radslag watch --format json")]
-    Watch,
+    #[command(
+        after_help = "Examples: radslag watch --format json\n          radslag watch --area Näringsliv --org haninge"
+    )]
+    Watch(Watch),
     /// (not yet) Named points in time
     #[command(hide = true)]
     Baseline(Later),
@@ -654,6 +656,17 @@ pub struct OutboxResubmit {
     /// Land only if nobody changes the fields from what they are now
     #[arg(long)]
     pub strict: bool,
+}
+
+/// `watch`.
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// Show only what happens in this area
+    #[arg(long, value_name = "AREA")]
+    pub area: Option<String>,
+    /// Show only what this organisation does
+    #[arg(long, value_name = "ORG")]
+    pub org: Option<String>,
 }
 
 /// `import`.

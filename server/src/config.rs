@@ -18,6 +18,8 @@ pub const PORT: u16 = 7420;
 
 const MOST_QUEUED: usize = 65_536;
 const MOST_CACHE_MIB: u64 = 65_536;
+// Clients give a connection up that has said nothing for 60 s.
+const MOST_HEARTBEAT_MS: u64 = 30_000;
 
 /// What a server does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Config {
     /// Whether the clock is right though it is more than 400 days ahead of the last record: an operator's word for this start, which no
     /// file and no variable can give.
     pub accept_clock: bool,
+    /// How long a stream stays silent when there is nothing new, in milliseconds, 1 to 30 000. Then it says that it lives.
+    pub heartbeat_ms: u64,
 }
 
 impl Default for Config {
@@ -46,6 +50,7 @@ impl Default for Config {
             queue: 256,
             cache_mib: 64,
             accept_clock: false,
+            heartbeat_ms: 25_000,
         }
     }
 }
@@ -72,6 +77,8 @@ pub struct Settings {
     pub queue: Option<usize>,
     /// [`Config::cache_mib`].
     pub cache_mib: Option<u64>,
+    /// [`Config::heartbeat_ms`].
+    pub heartbeat_ms: Option<u64>,
 }
 
 /// Who said so.
@@ -179,10 +186,18 @@ pub fn settle(
             &parsed,
         )?,
         accept_clock: false,
+        heartbeat_ms: layers.pick(
+            "heartbeat_ms",
+            flags.heartbeat_ms,
+            from_file.heartbeat_ms,
+            built_in.heartbeat_ms,
+            &parsed,
+        )?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
     layers.check("queue", within(config.queue, MOST_QUEUED))?;
     layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
+    layers.check("heartbeat_ms", within(config.heartbeat_ms, MOST_HEARTBEAT_MS))?;
     Ok(InForce { config, settings: layers.settings })
 }
 
@@ -343,6 +358,7 @@ mod tests {
             ("RADSLAG_QUEUE", "0"),
             ("RADSLAG_QUEUE", "many"),
             ("RADSLAG_CACHE_MIB", "65537"),
+            ("RADSLAG_HEARTBEAT_MS", "30001"),
             ("RADSLAG_LISTEN", "localhost"),
             ("RADSLAG_LOG", "radslag=loud"),
         ] {

@@ -3,9 +3,12 @@
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use radslag_engine::engine::{Engine, EngineError};
 use tokio::sync::{mpsc, watch};
+
+use crate::rpc::{AllPlaces, Shelf};
 
 /// A hold on the engine. When the last one is let go, whoever waits to close the store is told.
 #[derive(Clone)]
@@ -28,17 +31,37 @@ pub(crate) struct Host {
     // Taken away at the end, so that a connection that outlives the server does not keep the store open.
     engine: RwLock<Option<Lease>>,
     stop: watch::Receiver<bool>,
+    heartbeat: Duration,
+    shelf: Shelf,
+    places: AllPlaces,
 }
 
 impl Host {
-    /// A host, and the receiver that ends when all leases are let go.
+    /// A host, and the receiver that ends when all leases are let go. `heartbeat` is how long a stream stays silent.
     pub(crate) fn new(
         engine: Arc<Engine>,
         stop: watch::Receiver<bool>,
+        heartbeat: Duration,
     ) -> (Self, mpsc::Receiver<Infallible>) {
         let (held, left) = mpsc::channel(1);
-        let lease = Lease { engine, _held: held };
-        (Self { engine: RwLock::new(Some(lease)), stop }, left)
+        let engine = RwLock::new(Some(Lease { engine, _held: held }));
+        let (shelf, places) = (Shelf::default(), AllPlaces::default());
+        (Self { engine, stop, heartbeat, shelf, places }, left)
+    }
+
+    /// How long a stream stays silent when there is nothing new.
+    pub(crate) const fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    /// The frames that several readers want.
+    pub(crate) const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// What stood where, for those who follow an area.
+    pub(crate) const fn places(&self) -> &AllPlaces {
+        &self.places
     }
 
     /// The engine, for one call.

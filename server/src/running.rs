@@ -114,7 +114,8 @@ async fn serve(
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     let (stop, stopped) = watch::channel(false);
-    let (host, left) = Host::new(Arc::clone(&engine), stopped);
+    let heartbeat = Duration::from_millis(config.heartbeat_ms);
+    let (host, left) = Host::new(Arc::clone(&engine), stopped, heartbeat);
     let host = Arc::new(host);
     let (health, router) = rpc::router(&host).await;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));

@@ -199,3 +199,66 @@ def a_subscriber_hears_of_a_push_as_it_lands(c):
     assert frame.record.position == answer.accepted.position
     bundle = c.follow(c.PROGRAM, cursor)[1][frame.record.bundle_position]
     assert c.leaf_hash(frame.record, bundle.signature) == answer.accepted.leaf_hash
+
+
+@check
+def a_filtered_stream_goes_on_from_wherever_it_had_looked_to(c):
+    def passing(after=None, **filtered):
+        request = c.sync_pb2.SubscribeRequest(program_id=c.PROGRAM, after=after, until_caught_up=True, filter=c.sync_pb2.Filter(**filtered))
+        records, bundles = [], []
+        for answer in c.sync.Subscribe(request):
+            assert answer.covered_to.position >= max((frame.record.position for frame in answer.events.records), default=0)
+            records.extend(answer.events.records)
+            bundles.extend(answer.events.bundles)
+        assert answer.covered_to == answer.caught_up.head
+        return records, bundles
+
+    before, area = head(c), c.now.program.areas[-1]
+    records, _ = passing(area_id=area.area_id)
+    # The area, its sub-goals and its activities, each added once, and nothing has happened there since.
+    below = 1 + len(area.subgoals) + sum(len(subgoal.activities) for subgoal in area.subgoals)
+    assert len(records) == below, (len(records), below)
+    positions = [frame.record.position for frame in records]
+    for cut in range(0, before + 1, 7):
+        cursor = c.sync_pb2.Cursor(epoch_id=c.caught_up.head.epoch_id, position=cut)
+        assert [frame.record.position for frame in passing(cursor, area_id=area.area_id)[0]] == [at for at in positions if at > cut]
+    # What an organisation wrote, and the signature over it: what was left out of its bundle is named by its hash.
+    records, bundles = passing(org="botkyrka")
+    assert records and all(c.event_pb2.EventBody.FromString(frame.record.body).org_id == "botkyrka" for frame in records)
+    for bundle in bundles:
+        members = {member.index: member.body_hash for member in bundle.absent}
+        members |= {f.record.bundle_index: c.sha(f.record.body) for f in records if f.record.bundle_position == bundle.position}
+        signed = c.bundle_bytes(uuid.UUID(c.PROGRAM).bytes, bundle.device_id, [members[index] for index in range(bundle.size)])
+        c.botkyrka.key.public_key().verify(bundle.signature, signed)
+
+
+@check
+def a_filtered_subscriber_is_shown_what_passes_and_how_far_the_stream_has_looked(c):
+    at = head(c)
+    after = c.sync_pb2.Cursor(epoch_id=c.caught_up.head.epoch_id, position=at)
+    costly = next(a for a in c.now.program.areas if any(c.ACTIVITY == one.activity_id for s in a.subgoals for one in s.activities))
+    other = next(area for area in c.now.program.areas if area.area_id != costly.area_id)
+    here, there = (c.sync.Subscribe(c.sync_pb2.SubscribeRequest(program_id=c.PROGRAM, after=after, filter=c.sync_pb2.Filter(area_id=area.area_id))) for area in (costly, other))
+    assert all(next(stream).covered_to == after for stream in (here, there))
+    landed = edit(c, c.botkyrka, 7_750_000, "77 500 kr")[1].accepted.position
+    news = next(here)
+    assert [frame.record.position for frame in news.events.records] == [landed] and news.covered_to.position == landed
+    here.cancel()
+    there.cancel()
+    # Nobody who comes back is shown it again.
+    again = c.sync_pb2.SubscribeRequest(program_id=c.PROGRAM, after=news.covered_to, until_caught_up=True, filter=c.sync_pb2.Filter(area_id=costly.area_id))
+    assert [answer.WhichOneof("frame") for answer in c.sync.Subscribe(again)] == ["caught_up"]
+
+
+@check
+def a_filter_that_names_nothing_is_an_error_that_says_where(c):
+    from google.rpc import error_details_pb2, status_pb2
+
+    for filtered, reason in ((dict(area_id=str(uuid.uuid4())), "ENTITY_NOT_FOUND"), (dict(area_id=c.ACTIVITY), "INVALID_REQUEST"), (dict(org="nobody"), "INVALID_REQUEST"), ({}, "INVALID_REQUEST")):
+        request = c.sync_pb2.SubscribeRequest(program_id=c.PROGRAM, filter=c.sync_pb2.Filter(**filtered))
+        error = called(lambda r: list(c.sync.Subscribe(r)), request)
+        assert c.why(error)[0] == reason, error
+        status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+        bad = error_details_pb2.BadRequest()
+        named = [violation.field for detail in status.details if detail.Unpack(bad) for violation in bad.field_violations]
+        assert named == [] if reason == "ENTITY_NOT_FOUND" else named == [".".join(["filter", *filtered])], named

@@ -62,7 +62,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Export(args) => table::export(&place, &args),
         Command::Verify(args) => past::verify(&place, &args).await,
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
-        Command::Watch => watch::watch(&place).await,
+        Command::Watch(args) => watch::watch(&place, &args).await,
         Command::Baseline(_) => Err(not_yet("baseline")),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),

@@ -94,7 +94,8 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
     }
 }
 
-fn area(ground: &Ground<'_>, program: &ProgramView, name: &str) -> Result<EntityId, CliError> {
+/// The area that a name means.
+pub(super) fn area(ground: &Ground<'_>, program: &ProgramView, name: &str) -> Result<EntityId, CliError> {
     // Two headings may have one name: then the name with its goal tells them apart.
     let full = program.areas.iter().find(|area| nfc_eq(&heading(&area.title, area.goal.as_deref()), name));
     match full {

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use radslag_client::backoff::spread;
 use radslag_client::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_client::replica::{Replica, find};
 use radslag_client::watch::{Paused, Shown, Watch};
+use radslag_core::filter::Filter;
 use radslag_core::record::Entry;
 use radslag_core::value::Slot;
+use radslag_core::view;
 use serde_json::json;
 
-use super::{Place, ground, past, sync};
+use super::{Place, ground, past, show, sync};
+use crate::args::Watch as WatchArgs;
 use crate::error::CliError;
 use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
@@ -21,19 +25,58 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// `watch`.
-pub async fn watch(place: &Place) -> Result<(), CliError> {
+pub async fn watch(place: &Place, args: &WatchArgs) -> Result<(), CliError> {
     let dir = find(&place.folder())?;
-    let watch = Watch::begin(dir, Arc::new(SystemClock), Arc::new(SystemIds))?;
     let ui = place.ui;
+    let (only, named) = only(place, args)?;
+    let watch = Watch::begin(dir, Arc::new(SystemClock), Arc::new(SystemIds), only)?;
     let ended = asked_to_end();
     ui.say(&match ui.lang {
-        Lang::Sv => format!("följer programmet från position {} (avsluta med Ctrl-C)", watch.position()),
-        Lang::En => format!("following the programme from position {} (Ctrl-C ends it)", watch.position()),
+        Lang::Sv => {
+            format!("följer programmet från position {}{named} (avsluta med Ctrl-C)", watch.position())
+        }
+        Lang::En => {
+            format!("following the programme from position {}{named} (Ctrl-C ends it)", watch.position())
+        }
     });
     tokio::select! {
         ended = follow(ui, watch) => ended,
         () = ended => Ok(()),
     }
+}
+
+/// What is shown, and how that is said.
+fn only(place: &Place, args: &WatchArgs) -> Result<(Filter, String), CliError> {
+    if args.area.is_none() && args.org.is_none() {
+        return Ok((Filter::default(), String::new()));
+    }
+    let replica = place.open()?;
+    let (ui, mut only, mut named) = (place.ui, Filter::default(), String::new());
+    {
+        let view = replica.view();
+        let ground = ground(&view);
+        if let Some(name) = &args.area {
+            let program = view::program(&view.state, &view, view.day());
+            let area = show::area(&ground, &program, name)?;
+            named.push_str(&format!(", {} {}", ui.text("bara området", "only the area"), ground.title(area)));
+            only.area = Some(area);
+        }
+        if let Some(name) = &args.org {
+            let taking_part = view.state.organisations();
+            let org = taking_part.keys().find(|org| org.to_string() == *name);
+            let org = org.ok_or_else(|| {
+                let all: Vec<String> = taking_part.keys().map(ToString::to_string).collect();
+                CliError::refused(
+                    format!("no organisation {name:?} takes part in the programme"),
+                    format!("name one of these: {}", all.join(", ")),
+                )
+            })?;
+            named.push_str(&format!(", {} {org}", ui.text("bara av", "only by")));
+            only.org = Some(org.clone());
+        }
+    }
+    replica.close()?;
+    Ok((only, named))
 }
 
 async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
@@ -46,12 +89,16 @@ async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
             }
         };
         let before = watch.position();
-        let paused = watch.follow(|replica, shown| show(ui, replica, &shown), level).await?;
+        let paused = watch.follow(|replica, shown| tell(ui, replica, &shown), level).await?;
         let error = match paused {
             // Another command pulled: go on from there at once.
             Paused::Moved => continue,
             Paused::Restored(parted) => {
                 ui.say(&sync::restored(ui, &parted));
+                continue;
+            }
+            Paused::Told(wait) => {
+                tokio::time::sleep(wait).await;
                 continue;
             }
             Paused::Away(error) => error,
@@ -65,15 +112,10 @@ async fn follow(ui: Ui, mut watch: Watch) -> Result<(), CliError> {
                 ui.text("väntar tills servern svarar igen", "waiting until the server answers again")
             ));
         }
-        tokio::time::sleep(jittered(wait)).await;
+        // Not everybody comes back at once.
+        tokio::time::sleep(spread(wait / 2, SystemIds.random16())).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
-}
-
-/// Between half of it and all of it, so that not everybody comes back at once.
-fn jittered(wait: Duration) -> Duration {
-    let chance = u32::from(SystemIds.random16()[0]);
-    wait / 2 + wait * chance / 512
 }
 
 /// Listens from now on for Ctrl-C, or the system's own way of asking; done when it is asked.
@@ -99,7 +141,7 @@ fn asked_to_end() -> impl Future<Output = ()> {
     }
 }
 
-fn show(ui: Ui, replica: &Replica, shown: &Shown<'_>) -> Result<(), CliError> {
+fn tell(ui: Ui, replica: &Replica, shown: &Shown<'_>) -> Result<(), CliError> {
     let view = replica.view();
     let ground = ground(&view);
     if ui.json() {

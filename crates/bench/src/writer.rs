@@ -121,6 +121,11 @@ impl Writer {
         self.settings.program
     }
 
+    /// Where the log ended when it last looked.
+    pub(crate) const fn head(&self) -> u64 {
+        self.base.get()
+    }
+
     /// Looks at what the others have done meanwhile.
     pub(crate) async fn look(&mut self, remote: &Remote) -> Result<(), Failed> {
         let head = remote.hello(&self.settings.program.to_string()).await?.head;

@@ -8,6 +8,7 @@ use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_sync::exchange::{Ask, Cursor, Exchange, Goal};
 
+use crate::backoff;
 use crate::error::ClientError;
 use crate::parted::Parted;
 use crate::remote::Remote;
@@ -180,6 +181,8 @@ impl Replica {
         Ok(Driven::Done)
     }
 
+    /// Follows to the end. A server that cannot go on from here is asked once more, after the time that it asks for: it may have been
+    /// looked at in the middle of being put right. What it says then is believed.
     async fn follow(
         &mut self,
         remote: &Remote,
@@ -188,6 +191,29 @@ impl Replica {
         tally: &mut Tally,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<Driven, ClientError> {
+        let Some(told) = self.follow_once(remote, exchange, after, tally, progress).await? else {
+            return Ok(Driven::Done);
+        };
+        tokio::time::sleep(backoff::after(&told, self.ids.random16())).await;
+        // Where the logs part is asked for from there on.
+        if told.common.is_some() {
+            return Ok(Driven::Parted(self.ask_instead(after, &told)?));
+        }
+        match self.follow_once(remote, exchange, after, tally, progress).await? {
+            None => Ok(Driven::Done),
+            Some(told) => Ok(Driven::Parted(self.ask_instead(after, &told)?)),
+        }
+    }
+
+    /// Gives what the server says where its log does not go on after the cursor.
+    async fn follow_once(
+        &mut self,
+        remote: &Remote,
+        exchange: &mut Exchange,
+        after: Cursor,
+        tally: &mut Tally,
+        progress: &mut impl FnMut(u64, u64),
+    ) -> Result<Option<api::MustRefetch>, ClientError> {
         let request = self.subscribe_request(after);
         let hello = remote.hello(&request.program_id).await?;
         let goal = hello.head.map_or(0, |head| head.position);
@@ -201,13 +227,10 @@ impl Replica {
                     progress(self.ledger.state.head().get(), goal);
                 }
                 Some(Frame::CaughtUp(caught_up)) => {
-                    self.take_caught_up(exchange, &caught_up)?;
-                    return Ok(Driven::Done);
+                    return self.take_caught_up(exchange, &caught_up).map(|()| None);
                 }
                 Some(Frame::Heartbeat(_)) => {}
-                Some(Frame::MustRefetch(reason)) => {
-                    return Ok(Driven::Parted(self.ask_instead(after, &reason)?));
-                }
+                Some(Frame::MustRefetch(told)) => return Ok(Some(told)),
                 None => {
                     return Err(ClientError::NoAnswer { server: remote.server().to_owned(), source: None });
                 }

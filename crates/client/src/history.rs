@@ -106,7 +106,12 @@ impl Replica {
         }
         let epoch_id = ledger.state.epoch().to_string();
         let after = (position > Position::ZERO).then(|| api::Cursor { epoch_id, position: position.get() });
-        let request = api::SubscribeRequest { program_id: program.to_string(), after, until_caught_up: true };
+        let request = api::SubscribeRequest {
+            program_id: program.to_string(),
+            after,
+            until_caught_up: true,
+            filter: None,
+        };
         let answer = remote.sync().subscribe(request).await;
         let mut stream = answer.map_err(|status| remote.declined(status))?.into_inner();
         while ledger.state.head() < up_to && ledger.state.head().get() < enough {

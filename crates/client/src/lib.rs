@@ -6,6 +6,7 @@
 
 mod again;
 pub mod author;
+pub mod backoff;
 pub mod bootstrap;
 mod checks;
 pub mod error;

@@ -102,7 +102,12 @@ impl Replica {
     pub fn subscribe_request(&self, after: Cursor) -> api::SubscribeRequest {
         let after = (after.position > Position::ZERO)
             .then(|| api::Cursor { epoch_id: after.epoch.to_string(), position: after.position.get() });
-        api::SubscribeRequest { program_id: self.settings.program.to_string(), after, until_caught_up: true }
+        api::SubscribeRequest {
+            program_id: self.settings.program.to_string(),
+            after,
+            until_caught_up: true,
+            filter: None,
+        }
     }
 
     /// Rows of the outbox as they are handed in: signed now, once for all. From here on they may land.

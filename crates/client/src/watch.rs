@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use radslag_core::event::Base;
+use radslag_core::filter::{Filter, parent};
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{DeviceSeq, Position};
 use radslag_core::record::Recorded;
@@ -21,6 +22,7 @@ use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Class;
 use radslag_sync::exchange::{Ask, Cursor, Goal};
 
+use crate::backoff;
 use crate::error::ClientError;
 use crate::parted::Parted;
 use crate::remote::Remote;
@@ -47,6 +49,9 @@ pub enum Paused {
     Moved,
     /// The server's log was restored to an earlier end: the replica went back to there.
     Restored(Parted),
+    /// The server says that its log does not go on from here. It is asked once more, after this long: it may have been looked at in the
+    /// middle of being put right. Said twice, it is an alarm.
+    Told(Duration),
 }
 
 /// A replica that is followed.
@@ -56,26 +61,34 @@ pub struct Watch {
     ids: Arc<dyn IdSource>,
     known: Option<Ledger>,
     shown: State,
+    only: Filter,
+    told: bool,
 }
 
 impl Watch {
-    /// Begins after what the replica in `dir` holds now.
+    /// Begins after what the replica in `dir` holds now, and shows what `only` lets through. Everything is fetched and verified: a
+    /// replica that follows a part would know neither its root nor what its own edits have become.
     ///
     /// # Errors
     /// There is no replica, or its store does not add up.
-    pub fn begin(dir: PathBuf, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, ClientError> {
+    pub fn begin(
+        dir: PathBuf,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        only: Filter,
+    ) -> Result<Self, ClientError> {
         let replica = Replica::open(&dir, Arc::clone(&clock), Arc::clone(&ids))?;
         let shown = replica.ledger.state.clone();
         let known = Some(replica.close_and_keep()?);
-        Ok(Self { dir, clock, ids, known, shown })
+        Ok(Self { dir, clock, ids, known, shown, only, told: false })
     }
 
-    /// The last position that was shown.
+    /// The last position that was looked at.
     pub fn position(&self) -> Position {
         self.shown.head()
     }
 
-    /// Follows until the connection ends, showing every new record once. `level` hears when there is no more for now.
+    /// Follows until the connection ends, showing every new record that passes once. `level` hears when there is no more for now.
     ///
     /// # Errors
     /// The log is not an extension of what is held, does not verify, or cannot be stored or shown.
@@ -143,16 +156,22 @@ impl Watch {
                     })?;
                     level();
                 }
-                Some(Frame::MustRefetch(reason)) => {
+                Some(Frame::MustRefetch(told)) if told.common.is_some() || self.told => {
                     let mut at = after;
                     self.with(&mut show, |replica| {
-                        at = replica.ask_instead(after, &reason)?;
+                        at = replica.ask_instead(after, &told)?;
                         Ok(())
                     })?;
+                    tokio::time::sleep(backoff::after(&told, self.ids.random16())).await;
                     return self.go_back(&remote, at).await.map_err(E::from);
+                }
+                Some(Frame::MustRefetch(told)) => {
+                    self.told = true;
+                    return Ok(Paused::Told(backoff::after(&told, self.ids.random16())));
                 }
                 Some(Frame::Heartbeat(_)) | None => {}
             }
+            self.told = false;
             if moved {
                 return Ok(Paused::Moved);
             }
@@ -209,8 +228,12 @@ impl Watch {
         walk(replica.log.as_ref(), replica.settings.program, first, head, |record| records.push(record))
             .map_err(ClientError::from)?;
         for record in &records {
+            let before = self.only.fits_place(record, |entity| parent(&self.shown, entity));
             let changes = history::step(&mut self.shown, record);
-            show(replica, Shown { record, changes: &changes })?;
+            let after = self.only.fits_place(record, |entity| parent(&self.shown, entity));
+            if (before || after) && self.only.fits_author(record, &self.shown) {
+                show(replica, Shown { record, changes: &changes })?;
+            }
         }
         Ok(())
     }

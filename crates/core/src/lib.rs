@@ -11,6 +11,7 @@ pub mod diff;
 pub mod digest;
 pub mod event;
 pub mod field;
+pub mod filter;
 pub mod fold;
 pub mod history;
 pub mod id;

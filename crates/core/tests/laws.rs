@@ -8,6 +8,7 @@ mod laws {
     mod conflicts;
     mod dates;
     mod facts;
+    mod filter;
     mod folds;
     mod history;
     mod naive;

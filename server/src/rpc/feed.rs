@@ -1,98 +1,53 @@
 //! One subscriber: a cursor that goes along the log at its reader's own pace.
 //!
-//! Only the head's number wakes it. It reads the log and waits until its reader has taken what was read, so that a reader who stops
-//! costs one cursor and at most [`AHEAD`] frames.
+//! Only the head's number wakes it. It reads the log when its reader asks for more, and what was read is lent: a reader who stops costs
+//! one cursor and two blocks, whatever they stopped in.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use radslag_core::filter::Filter;
 use radslag_core::id::{EpochId, Position};
 use radslag_engine::engine::{EngineError, Programme};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::status::Reason;
-use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio_stream::Stream;
-use tonic::Status;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::body::{Blocks, Gone, Sender, body};
+use super::encoded::Encoded;
 use super::failure::{Answer, Failure};
-use super::frame;
+use super::shelf::Key;
 use super::sync::Standing;
-use crate::host::{Lease, Stopping};
+use super::{filtered, frame};
+use crate::host::{Host, Lease, Stopping};
 
-/// How many frames may wait for the reader.
-const AHEAD: usize = 1;
-/// How many readers' frames are read from the log at once; every one of them is a megabyte for a moment.
-static READING: Semaphore = Semaphore::const_new(4);
-/// How long a stream stays silent when there is nothing new.
-const HEARTBEAT: Duration = Duration::from_secs(25);
-
-type Sent = Result<api::SubscribeResponse, Status>;
-
-/// The frames of a stream. Records are read when the connection asks for more, not before: for a reader who stops, nothing waits here.
-pub(super) struct Frames {
-    receiver: mpsc::Receiver<Sent>,
-    asked: Arc<Notify>,
-}
-
-impl Stream for Frames {
-    type Item = Sent;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent>> {
-        let polled = self.receiver.poll_recv(context);
-        if polled.is_pending() {
-            self.asked.notify_one();
-        }
-        polled
-    }
-}
-
-/// The other end of [`Frames`].
-struct Sender {
-    frames: mpsc::Sender<Sent>,
-    asked: Arc<Notify>,
-}
-
-impl Sender {
-    /// Waits until the connection asks for more.
-    async fn asked(&self) -> Result<(), End> {
-        tokio::select! {
-            () = self.asked.notified() => Ok(()),
-            () = self.frames.closed() => Err(End::Done),
-        }
-    }
-}
-
-fn channel() -> (Sender, Frames) {
-    let (frames, receiver) = mpsc::channel(AHEAD);
-    let asked = Arc::new(Notify::new());
-    (Sender { frames, asked: Arc::clone(&asked) }, Frames { receiver, asked })
-}
+/// How long a reader is asked to wait before they come back, at least; they add to it at random.
+const BACKOFF: Duration = Duration::from_millis(500);
 
 /// A stream that only says that the caller must start again.
-pub(super) fn must_refetch(reason: Reason, common: Option<LogCursor>) -> Frames {
-    let (sender, frames) = channel();
+pub(super) fn must_refetch(reason: Reason, common: Option<LogCursor>) -> Blocks {
+    let (sender, blocks) = body();
+    let backoff_ms = u32::try_from(BACKOFF.as_millis()).unwrap_or(u32::MAX);
     let common = common.as_ref().map(encode_cursor);
-    let frame = Frame::MustRefetch(api::MustRefetch { reason: reason.name().to_owned(), common });
-    sender.frames.try_send(Ok(message(frame))).expect("a fresh channel has room for one frame");
-    frames
-}
-
-fn message(frame: Frame) -> api::SubscribeResponse {
-    api::SubscribeResponse { frame: Some(frame) }
+    let reason = reason.name().to_owned();
+    let frame = Frame::MustRefetch(api::MustRefetch { reason, common, backoff_ms });
+    sender.first(Encoded::new(frame, None, Position::ZERO));
+    blocks
 }
 
 /// What a subscriber asked for.
 pub(super) struct Follow {
+    pub(super) host: Arc<Host>,
     pub(super) engine: Lease,
     pub(super) programme: Arc<Programme>,
     /// The last record that the reader holds.
     pub(super) start: Position,
     pub(super) until_caught_up: bool,
+    pub(super) filter: Filter,
 }
 
 /// Why a stream ends before its reader has gone.
@@ -109,105 +64,211 @@ impl From<Failure> for End {
     }
 }
 
+impl From<EngineError> for End {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Done
+    }
+}
+
+/// How far a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Behind: large frames that are theirs alone.
+    CatchUp,
+    /// Level once: small frames that others want too.
+    Live,
+}
+
+impl Pace {
+    /// When a frame of the log is full.
+    const fn most(self) -> usize {
+        match self {
+            Self::CatchUp => frame::CATCH_UP,
+            Self::Live => frame::LIVE,
+        }
+    }
+
+    /// How long a reader may keep a frame before it is read anew for them. Others wait for their turn to have a large one.
+    const fn hold(self) -> Duration {
+        match self {
+            Self::CatchUp => Duration::from_millis(250),
+            Self::Live => Duration::from_secs(2),
+        }
+    }
+}
+
 impl Follow {
     /// Begins to follow, in a task that ends with its reader or with the server.
-    pub(super) fn begin(self, mut stopping: Stopping) -> Frames {
-        let (sender, frames) = channel();
+    pub(super) fn begin(self, mut stopping: Stopping) -> Blocks {
+        let (sender, blocks) = body();
         let task = async move {
+            let mut stream = Stream { cursor: self.start, said: Instant::now(), follow: self, sender };
             let ended = tokio::select! {
-                ended = self.run(&sender) => ended,
-                () = stopping.wait() => End::Failed(EngineError::ShuttingDown.into()),
+                ended = stream.follow() => ended.err().unwrap_or(End::Done),
+                () = stopping.wait() => EngineError::ShuttingDown.into(),
             };
             if let End::Failed(failure) = ended
-                && sender.frames.try_send(Err(failure.into())).is_err()
+                && stream.sender.end(failure.into()).is_err()
             {
                 tracing::debug!("the reader is not there to hear why its stream ends");
             }
         };
         tokio::spawn(task.instrument(tracing::Span::current()));
-        frames
+        blocks
     }
+}
 
-    async fn run(&self, sender: &Sender) -> End {
-        match self.follow(sender).await {
-            Ok(()) => End::Done,
-            Err(end) => end,
-        }
-    }
+/// A subscriber under way.
+struct Stream {
+    follow: Follow,
+    sender: Sender,
+    /// The last record that was looked at.
+    cursor: Position,
+    /// When something was said last.
+    said: Instant,
+}
 
-    async fn follow(&self, sender: &Sender) -> Result<(), End> {
+impl Stream {
+    async fn follow(&mut self) -> Result<(), End> {
         // Watched before the first read, so that no head can slip by between reading and waiting.
-        let mut heads = self.programme.watch();
-        let mut cursor = self.start;
+        let mut heads = self.follow.programme.watch();
         let caught_up = loop {
-            cursor = self.send_up_to(cursor, self.programme.head(), frame::CATCH_UP, sender).await?;
-            let standing = Standing::of(&self.engine, &self.programme);
-            if standing.head.position == cursor {
+            self.go_to(self.follow.programme.head(), Pace::CatchUp).await?;
+            let standing = Standing::of(&self.follow.engine, &self.follow.programme);
+            if standing.head.position == self.cursor {
                 break standing;
             }
         };
         let frame =
             api::CaughtUp { head: Some(encode_cursor(&caught_up.head)), checkpoint: caught_up.checkpoint };
-        send(sender, Frame::CaughtUp(frame)).await?;
-        if self.until_caught_up {
+        self.say(Frame::CaughtUp(frame)).await?;
+        if self.follow.until_caught_up {
             return Ok(());
         }
         loop {
+            let silence = tokio::time::sleep_until(self.said + self.follow.host.heartbeat());
             let news = tokio::select! {
-                news = tokio::time::timeout(HEARTBEAT, heads.changed()) => news,
-                () = sender.frames.closed() => return Err(End::Done),
+                news = heads.changed() => Some(news),
+                () = silence => None,
+                () = self.sender.closed() => return Err(End::Done),
             };
             match news {
-                Ok(Ok(())) => {
+                Some(Ok(())) => {
                     let head = *heads.borrow_and_update();
-                    cursor = self.send_up_to(cursor, head, frame::LIVE, sender).await?;
+                    self.go_to(head, Pace::Live).await?;
                 }
                 // Only a server that is going down lets go of a programme.
-                Ok(Err(_)) => return Err(End::Failed(EngineError::ShuttingDown.into())),
-                Err(_) => send(sender, Frame::Heartbeat(self.heartbeat(cursor))).await?,
+                Some(Err(_)) => return Err(EngineError::ShuttingDown.into()),
+                None => self.beat().await?,
             }
         }
     }
 
-    fn heartbeat(&self, at: Position) -> api::Heartbeat {
-        let epoch: EpochId = self.programme.published().state.epoch();
-        api::Heartbeat { head: Some(encode_cursor(&LogCursor { epoch, position: at })) }
-    }
-
-    /// Sends the records after `cursor` up to `head`; gives the last one sent.
-    async fn send_up_to(
-        &self,
-        mut cursor: Position,
-        head: Position,
-        most: usize,
-        sender: &Sender,
-    ) -> Result<Position, End> {
-        while cursor < head {
-            sender.asked().await?;
-            let frame = self.read(cursor, head, most).await?;
-            let last = frame.records.last().and_then(|frame| frame.record.as_ref());
-            let Some(last) = last else {
-                let missing = EngineError::Damaged(format!("the record after position {cursor} is missing"));
-                return Err(End::Failed(missing.into()));
-            };
-            cursor = Position::new(last.position);
-            send(sender, Frame::Events(frame)).await?;
+    /// Sends what the filter lets through of the records up to `head`.
+    async fn go_to(&mut self, head: Position, pace: Pace) -> Result<(), End> {
+        while self.cursor < head {
+            self.sender.asked().await?;
+            let held = self.frame(head, pace).await?;
+            let covered = held.frame.covered;
+            if covered <= self.cursor {
+                let what = format!("the record after position {} is missing", self.cursor);
+                return Err(EngineError::Damaged(what).into());
+            }
+            if held.frame.has_records {
+                self.lend(held, pace).await?;
+                self.said = Instant::now();
+            }
+            self.cursor = covered;
+            // A long way without anything that passes is told of, too.
+            if self.said.elapsed() >= self.follow.host.heartbeat() {
+                self.beat().await?;
+            }
         }
-        Ok(cursor)
+        Ok(())
     }
 
-    async fn read(&self, after: Position, head: Position, most: usize) -> Answer<api::Events> {
-        let _turn = READING.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
-        let engine = self.engine.clone();
-        let program = self.programme.id();
-        let read = tokio::task::spawn_blocking(move || {
-            frame::read(engine.log().as_ref(), program, after, head, most)
-        });
-        Ok(read.await.map_err(|_| EngineError::ShuttingDown)??)
+    /// Lends a frame until all of it is on its way. Whoever does not take it in time gives it back, and goes on in the middle of it
+    /// when they ask again.
+    async fn lend(&self, mut held: Held, pace: Pace) -> Result<(), End> {
+        let (covered, print) = (held.frame.covered, held.frame.print());
+        while !self.sender.lend(&held.frame, pace.hold()).await? {
+            drop(held);
+            self.sender.asked_or_taken().await?;
+            if self.sender.is_taken() {
+                break;
+            }
+            held = self.own(covered, usize::MAX).await?;
+            if held.frame.print() != print {
+                let what = format!("the records after {} are not what they were a moment ago", self.cursor);
+                return Err(EngineError::Damaged(what).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn frame(&self, head: Position, pace: Pace) -> Answer<Held> {
+        if pace == Pace::CatchUp {
+            return self.own(head, pace.most()).await;
+        }
+        let (program, filter) = (self.follow.programme.id(), self.follow.filter.clone());
+        let key = Key { program, after: self.cursor, filter };
+        let frame = self.follow.host.shelf().shared(key, self.read(head, pace.most())).await?;
+        Ok(Held { frame, _hand: None })
+    }
+
+    /// A frame that nobody else wants.
+    async fn own(&self, head: Position, most: usize) -> Answer<Held> {
+        let hand = self.follow.host.shelf().hand().await;
+        Ok(Held { frame: Arc::new(self.read(head, most).await?), _hand: Some(hand) })
+    }
+
+    /// Reads the records after the cursor off the async threads: whole bundles up to `head`, and not many more bytes than `most`.
+    async fn read(&self, head: Position, most: usize) -> Answer<Encoded> {
+        let Follow { host, engine, programme, filter, .. } = &self.follow;
+        let (host, engine, programme, filter) =
+            (Arc::clone(host), engine.clone(), Arc::clone(programme), filter.clone());
+        let (after, epoch) = (self.cursor, self.epoch());
+        let read = move || -> Answer<Encoded> {
+            let log = engine.log().as_ref();
+            let events = frame::read(log, programme.id(), after, head, most)?;
+            let last = events.records.last().and_then(|frame| frame.record.as_ref());
+            let covered = last.map_or(after, |record| Position::new(record.position));
+            if filter.is_empty() {
+                return Ok(Encoded::new(Frame::Events(events), None, covered));
+            }
+            let events = filtered::sift(events, &filter, log, &programme, host.places())?;
+            let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
+            Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| EngineError::ShuttingDown)?
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        let head = LogCursor { epoch: self.epoch(), position: self.follow.programme.head() };
+        self.say(Frame::Heartbeat(api::Heartbeat { head: Some(encode_cursor(&head)) })).await
+    }
+
+    async fn say(&mut self, frame: Frame) -> Result<(), End> {
+        let covered_to = (!self.follow.filter.is_empty())
+            .then(|| encode_cursor(&LogCursor { epoch: self.epoch(), position: self.cursor }));
+        self.sender.give(Encoded::new(frame, covered_to, self.cursor)).await?;
+        self.said = Instant::now();
+        Ok(())
+    }
+
+    fn epoch(&self) -> EpochId {
+        self.follow.programme.published().state.epoch()
     }
 }
 
-async fn send(sender: &Sender, frame: Frame) -> Result<(), End> {
-    // Nobody takes frames any more: the reader has gone.
-    sender.frames.send(Ok(message(frame))).await.map_err(|_| End::Done)
+/// A frame, and the turn to have it, which is given back with it.
+struct Held {
+    frame: Arc<Encoded>,
+    _hand: Option<OwnedSemaphorePermit>,
 }

@@ -5,14 +5,19 @@
 
 mod admin;
 mod audit;
+mod body;
+mod door;
+mod encoded;
 mod failure;
 mod feed;
+mod filtered;
 mod frame;
 mod hand_in;
 mod page;
 mod program;
 mod request;
 mod shape;
+mod shelf;
 mod snapshot;
 mod sync;
 
@@ -33,7 +38,11 @@ use tonic_health::server::HealthReporter;
 use tracing::field::Empty;
 
 use crate::host::{Host, Lease};
+use door::Door;
 use failure::{Answer, Failure};
+
+pub(crate) use filtered::AllPlaces;
+pub(crate) use shelf::Shelf;
 
 /// The largest message taken with a bundle in it: the format's 1 MiB of bodies and values, and what frames them.
 const PUSH_MESSAGE: usize = 2 << 20;
@@ -117,11 +126,11 @@ pub(crate) async fn router(host: &Arc<Host>) -> (Health, Router) {
                 .max_decoding_message_size(ASKING_MESSAGE)
                 .max_encoding_message_size(SENT_MESSAGE),
         )
-        .add_service(
+        .add_service(Door(
             SyncServiceServer::new(api.clone())
                 .max_decoding_message_size(PUSH_MESSAGE)
                 .max_encoding_message_size(SENT_MESSAGE),
-        )
+        ))
         .add_service(
             AuditServiceServer::new(api.clone())
                 .max_decoding_message_size(ASKING_MESSAGE)

@@ -2,6 +2,7 @@
 
 use radslag_core::as_of::{AsOf, Recorded};
 use radslag_core::digest::Digest;
+use radslag_core::filter::Filter;
 use radslag_core::id::{EventId, Position};
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::ConvertError;
@@ -102,6 +103,24 @@ impl Fields {
     pub(super) fn cursor(&mut self, path: &str, cursor: Option<&api::Cursor>) -> Option<Option<LogCursor>> {
         let Some(cursor) = cursor else { return Some(None) };
         self.note(decode_cursor(cursor).map_err(|error| error.within(path))).map(Some)
+    }
+
+    /// What a reader follows; everything where the field is not set.
+    pub(super) fn filter(&mut self, path: &str, filter: Option<&api::Filter>) -> Option<Filter> {
+        let Some(filter) = filter else { return Some(Filter::default()) };
+        if filter.area_id.is_empty() && filter.org.is_empty() {
+            return self.note(Err(ConvertError::new(path, "names neither an area nor an organisation")));
+        }
+        let area = self.optional_id(&format!("{path}.area_id"), &filter.area_id);
+        let org = match filter.org.as_str() {
+            "" => Some(None),
+            org => {
+                let read =
+                    org.parse().map_err(|error| ConvertError::new(format!("{path}.org"), format!("{error}")));
+                self.note(read).map(Some)
+            }
+        };
+        Some(Filter { area: area?, org: org? })
     }
 
     /// A pushed bundle. What is wrong with one of its events is that event's answer, not the request's error.

@@ -1,5 +1,7 @@
 //! `SyncService`: where a log stands, handing in, following.
 
+use std::sync::Arc;
+
 use radslag_core::id::Position;
 use radslag_core::state::State;
 use radslag_engine::engine::{Cursor, Engine, Misplaced, Programme, locate};
@@ -12,16 +14,18 @@ use radslag_proto::limits;
 use radslag_proto::status::{ApiError, Reason};
 use tonic::{Request, Response, Status};
 
+use super::body::Instead;
 use super::failure::Failure;
 use super::hand_in::To;
 use super::request::Fields;
-use super::{Api, feed, programme};
+use super::{Api, feed, filtered, programme};
 
 const PROTOCOL: u32 = 1;
 
 #[tonic::async_trait]
 impl SyncService for Api {
-    type SubscribeStream = feed::Frames;
+    // The frames travel in a body of their own; tonic is given none.
+    type SubscribeStream = tokio_stream::Empty<Result<api::SubscribeResponse, Status>>;
     type GetSnapshotStream = super::snapshot::Frames;
 
     async fn hello(
@@ -60,16 +64,25 @@ impl SyncService for Api {
         let mut fields = Fields::default();
         let program = fields.id("program_id", &request.program_id);
         let after = fields.cursor("after", request.after.as_ref());
-        let (Some(program), Some(after)) = (program, after) else { return Err(fields.into_failure().into()) };
+        let filter = fields.filter("filter", request.filter.as_ref());
+        let (Some(program), Some(after), Some(filter)) = (program, after, filter) else {
+            return Err(fields.into_failure().into());
+        };
         let engine = self.host.engine().map_err(Failure::from)?;
         let programme = programme(&engine, program)?;
+        filtered::check(&filter, &programme)?;
         let misplaced = after.and_then(|after| misplaced(&programme.published().state, after));
-        if let Some((reason, common)) = misplaced {
-            return Ok(Response::new(feed::must_refetch(reason, common)));
-        }
-        let start = after.map_or(Position::ZERO, |after| after.position);
-        let follow = feed::Follow { engine, programme, start, until_caught_up: request.until_caught_up };
-        Ok(Response::new(follow.begin(self.host.stopping())))
+        let blocks = if let Some((reason, common)) = misplaced {
+            feed::must_refetch(reason, common)
+        } else {
+            let start = after.map_or(Position::ZERO, |after| after.position);
+            let (host, until_caught_up) = (Arc::clone(&self.host), request.until_caught_up);
+            let follow = feed::Follow { host, engine, programme, start, until_caught_up, filter };
+            follow.begin(self.host.stopping())
+        };
+        let mut answer = Response::new(tokio_stream::empty());
+        answer.extensions_mut().insert(Instead::new(blocks));
+        Ok(answer)
     }
 
     async fn get_snapshot(

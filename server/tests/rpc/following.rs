@@ -1,18 +1,22 @@
 //! Hello, and following a log: catch-up, live, cursors that do not fit, frames of a good size.
 
+use std::sync::Arc;
+
 use prost::Message as _;
-use radslag_core::id::EpochId;
+use radslag_core::id::{EpochId, ProgramId};
 use radslag_core::value::Slot;
-use radslag_engine::clock::{IdSource as _, SystemIds};
+use radslag_engine::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_engine::ledger::Ledger;
+use radslag_log::MemoryLog;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::status::Reason;
+use radslag_server::Config;
 use radslag_trust::checkpoint::Checkpoint;
 use radslag_trust::keys::PublicKey;
 use tonic::Streaming;
 
-use crate::harness::{Client, Town, accepted, in_memory, reason};
+use crate::harness::{Client, Town, accepted, config, in_memory, on, reason};
 
 async fn next(stream: &mut Streaming<api::SubscribeResponse>) -> Option<Frame> {
     stream.message().await.unwrap().map(|message| message.frame.unwrap())
@@ -22,7 +26,15 @@ fn positions(events: &api::Events) -> Vec<u64> {
     events.records.iter().map(|frame| frame.record.as_ref().unwrap().position).collect()
 }
 
-fn cursor(position: u64) -> Option<api::Cursor> {
+pub(crate) fn asking(
+    program: ProgramId,
+    after: Option<api::Cursor>,
+    until_caught_up: bool,
+) -> api::SubscribeRequest {
+    api::SubscribeRequest { program_id: program.to_string(), after, until_caught_up, filter: None }
+}
+
+pub(crate) fn cursor(position: u64) -> Option<api::Cursor> {
     Some(api::Cursor { epoch_id: EpochId::default().to_string(), position })
 }
 
@@ -50,8 +62,7 @@ async fn hello_tells_about_the_server_and_about_a_programme() {
 async fn a_subscriber_catches_up_once_and_then_sees_what_lands() {
     let (running, mut client) = in_memory().await;
     let mut town = Town::begin(&mut client).await;
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after: None, until_caught_up: false };
+    let request = asking(town.program, None, false);
     let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
     let Some(Frame::Events(events)) = next(&mut stream).await else { panic!("records come first") };
     assert_eq!(positions(&events), [1, 2, 3, 4, 5, 6]);
@@ -83,8 +94,7 @@ async fn a_reader_that_wants_no_more_than_the_end_gets_it_and_is_done() {
     for (after, expected) in
         [(None, Some(vec![1, 2, 3, 4, 5, 6])), (cursor(4), Some(vec![5, 6])), (cursor(6), None)]
     {
-        let request =
-            api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: true };
+        let request = asking(town.program, after, true);
         let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
         if let Some(expected) = expected {
             let Some(Frame::Events(events)) = next(&mut stream).await else { panic!("records come first") };
@@ -104,18 +114,40 @@ async fn a_cursor_of_another_log_must_be_fetched_anew() {
     for (after, expected) in
         [(cursor(7), "POSITION_AHEAD"), (foreign(3), "FOREIGN_EPOCH"), (foreign(0), "FOREIGN_EPOCH")]
     {
-        let request =
-            api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: false };
+        let request = asking(town.program, after, false);
         let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
         let Some(Frame::MustRefetch(refetch)) = next(&mut stream).await else { panic!("{expected}") };
         assert_eq!(refetch.reason, expected);
+        assert!(refetch.backoff_ms > 0, "everybody is told so at once");
         assert_eq!(next(&mut stream).await, None);
     }
     let after = Some(api::Cursor { epoch_id: "abc".to_owned(), position: 1 });
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: false };
+    let request = asking(town.program, after, false);
     let status = client.sync.subscribe(request).await.unwrap_err();
     assert_eq!(reason(&status).violations[0].0, "after.epoch_id");
+}
+
+#[tokio::test]
+async fn a_stream_with_nothing_to_say_says_that_it_lives() {
+    let config = Config { heartbeat_ms: 5, ..config() };
+    let (_running, mut client) = on(config, Arc::new(MemoryLog::new()), Arc::new(SystemClock)).await;
+    let mut town = Town::begin(&mut client).await;
+    let request = asking(town.program, cursor(6), false);
+    let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
+    assert!(matches!(next(&mut stream).await, Some(Frame::CaughtUp(_))));
+    for _ in 0..3 {
+        let Some(Frame::Heartbeat(heartbeat)) = next(&mut stream).await else { panic!("it is silent") };
+        assert_eq!(heartbeat.head, cursor(6));
+    }
+    let event = town.device.retitle(town.activity, "Lunchmöte");
+    client.push(town.device.sign(&[event])).await;
+    // Those that were under way come first.
+    let mut seen = next(&mut stream).await;
+    while let Some(Frame::Heartbeat(_)) = seen {
+        seen = next(&mut stream).await;
+    }
+    let Some(Frame::Events(events)) = seen else { panic!("{seen:?}") };
+    assert_eq!(positions(&events), [7]);
 }
 
 #[tokio::test]
@@ -130,8 +162,7 @@ async fn large_values_make_more_frames_and_no_bundle_is_cut() {
         let answer = client.push(town.device.sign(&events)).await;
         assert!(answer.answers.iter().all(|answer| accepted(answer).is_some()));
     }
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after: None, until_caught_up: true };
+    let request = asking(town.program, None, true);
     let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
     let (mut seen, mut frames) = (Vec::new(), 0);
     while let Some(Frame::Events(events)) = next(&mut stream).await {
@@ -152,13 +183,8 @@ async fn large_values_make_more_frames_and_no_bundle_is_cut() {
 async fn a_reader_who_stops_holds_up_nobody_else() {
     let (running, mut client) = in_memory().await;
     let mut town = Town::begin(&mut client).await;
-    let request = |until_caught_up| api::SubscribeRequest {
-        program_id: town.program.to_string(),
-        after: None,
-        until_caught_up,
-    };
     let mut idle = client.clone();
-    let (live, to_the_end) = (request(false), request(true));
+    let (live, to_the_end) = (asking(town.program, None, false), asking(town.program, None, true));
     let never_read = idle.sync.subscribe(live).await.unwrap().into_inner();
     let text = "å".repeat(30_000);
     for _ in 0..4 {

@@ -33,6 +33,7 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "log = \"info\"               # default",
             "queue = 7                  # environment variable RADSLAG_QUEUE",
             "cache_mib = 64             # default",
+            "heartbeat_ms = 25000       # default",
             "# beginning programmes and enrolling devices is open: it listens on loopback only",
         ]
     );

@@ -45,8 +45,12 @@ async fn a_snapshot_holds_and_takes_in_what_lands_after_it() {
     let bundle = town.device.sign(&[edit]);
     assert!(accepted(&client.push(bundle).await.answers[0]).is_some());
     let after = Some(api::Cursor { epoch_id: snapshot.state.epoch().to_string(), position: 6 });
-    let request =
-        api::SubscribeRequest { program_id: town.program.to_string(), after, until_caught_up: true };
+    let request = api::SubscribeRequest {
+        program_id: town.program.to_string(),
+        after,
+        until_caught_up: true,
+        filter: None,
+    };
     let mut stream = client.sync.subscribe(request).await.unwrap().into_inner();
     let Some(Frame::Events(events)) = stream.message().await.unwrap().unwrap().frame else {
         panic!("the records after the snapshot come first")

@@ -96,7 +96,7 @@ impl Server {
             Misplaced::ForeignEpoch(common) => (Reason::ForeignEpoch, common),
         };
         let common = common.map(|at| encode_cursor(&LogCursor { epoch: at.epoch, position: at.position }));
-        Some(api::MustRefetch { reason: reason.name().to_owned(), common })
+        Some(api::MustRefetch { reason: reason.name().to_owned(), common, backoff_ms: 0 })
     }
 
     /// The programme, once there is one.

@@ -83,6 +83,58 @@ fn a_change_is_shown_as_it_comes_with_who_what_and_why() {
 }
 
 #[test]
+fn one_who_watches_an_area_or_an_organisation_is_shown_that_alone_and_holds_everything() {
+    let town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    let nacka = town.municipality("nacka", "Nils");
+    haninge.does(&["sync"]);
+    nacka.does(&["sync"]);
+    let mut area = Watching::begin(&haninge, &["--area", "Infrastruktur", "--format", "json"]);
+    let mut org = Watching::begin(&nacka, &["--org", "huddinge", "--format", "json"]);
+    let change = |who: &Municipality, args: &[&str]| {
+        let event = who.queues(args).remove(0);
+        who.does(&["sync"]);
+        event
+    };
+    let comment =
+        |who: &Municipality, activity: &str, text: &str| change(who, &["edit", activity, "--comment", text]);
+    let below = comment(&huddinge, "Systemanalys", "I mars");
+    let elsewhere = comment(&huddinge, "Erfarenhetsutbyte kring klimat", "I april");
+    let theirs = comment(&haninge, "Porten till", "I maj");
+    let moved = change(&huddinge, &["activity", "move", "Systemanalys", "--to", "Vi bidrar till långsiktig"]);
+    let gone = comment(&huddinge, "Systemanalys", "I juni");
+    let last = comment(&huddinge, "Skyltfönster", "I juli");
+    let seen = |watching: &mut Watching, count: usize| -> Vec<String> {
+        (0..count).map(|_| watching.object()["event_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(seen(&mut area, 4), [&below, &theirs, &moved, &last].map(Clone::clone));
+    assert_eq!(seen(&mut org, 5), [below, elsewhere, moved, gone, last]);
+    // What is not shown is fetched and verified all the same.
+    assert!(haninge.exported(&[]).contains("I april") && nacka.exported(&[]).contains("I maj"));
+    drop(area);
+    haninge.does(&["verify", "--online"]);
+}
+
+#[test]
+fn one_who_watches_hears_what_is_shown_and_that_a_name_means_nothing() {
+    let town = Town::with_sample();
+    let haninge = town.municipality("haninge", "Håkan");
+    haninge.does(&["sync"]);
+    let both = ["watch", "--area", "Klimat", "--org", "haninge"];
+    for (lang, said) in
+        [("sv", "bara området Klimat, bara av haninge"), ("en", "only the area Klimat, only by haninge")]
+    {
+        let mut child = haninge.cli(&both).args(&["--lang", lang]).spawn();
+        let mut err = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(err.next().unwrap().unwrap().contains(said));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    haninge.run(&["watch", "--area", "Rymdfart"]).exits(1).says("there is no area \"Rymdfart\"");
+    haninge.run(&["watch", "--org", "lund"]).exits(1).says("no organisation \"lund\"").says("haninge");
+}
+
+#[test]
 fn a_server_that_is_killed_and_comes_back_leaves_no_gap_and_repeats_nothing() {
     let mut town = Town::with_sample();
     let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));

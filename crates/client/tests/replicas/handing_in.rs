@@ -1,6 +1,8 @@
 //! What a replica does with the answers of a real server: what waiting cures stays queued, what it does not goes to
 //! quarantine, and what a server would refuse is never queued.
 
+use std::time::Duration;
+
 use radslag_client::ClientError;
 use radslag_client::author::Act;
 use radslag_client::quarantine::FOLLOWS_REFUSED;
@@ -14,6 +16,7 @@ use radslag_core::verdict::Refusal;
 use radslag_core::view;
 
 use crate::desk::{admission, area, begun, copy, enrolment, joined, queue, replica, retitle, serve, sync};
+use crate::hasty;
 
 #[tokio::test]
 async fn a_server_that_is_behind_gets_nothing_and_everything_stays_queued() {
@@ -168,4 +171,30 @@ async fn what_a_server_would_refuse_is_not_queued() {
     let own = Base { seq: DeviceSeq::new(base.seq.get() + 1), ..base };
     assert!(matches!(refusal(with(own)), Refusal::Undecodable(_)));
     assert_eq!((haninge.outbox.len(), haninge.quarantine().unwrap().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_is_put_right_meanwhile_is_no_alarm_and_is_left_alone_for_as_long_as_it_asks() {
+    let (_dir, data, mut haninge) = begun().await;
+    let (_running, real) = serve(&data, "127.0.0.1:0").await;
+    let drafts = vec![retitle(&haninge, "Programmet")];
+    queue(&mut haninge, drafts).unwrap();
+    let (remote, asked) = hasty::before(real, 1, 30).await;
+    haninge.sync(&remote, |_, _| {}).await.unwrap();
+    assert_eq!(haninge.outbox.len(), 0);
+    let asked = asked.lock().unwrap();
+    assert!(asked[1] - asked[0] >= Duration::from_millis(30), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_twice_that_its_log_does_not_go_on_is_an_alarm() {
+    let (_dir, data, mut haninge) = begun().await;
+    let (_running, real) = serve(&data, "127.0.0.1:0").await;
+    let (remote, asked) = hasty::before(real, 2, 1).await;
+    let error = haninge.pull(&remote, |_, _| {}).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Unverified(_)) && error.to_string().contains("lacks changes"),
+        "{error}"
+    );
+    assert_eq!(asked.lock().unwrap().len(), 2);
 }

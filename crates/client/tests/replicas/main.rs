@@ -5,3 +5,4 @@
 mod desk;
 mod forms;
 mod handing_in;
+mod hasty;

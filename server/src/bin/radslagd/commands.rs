@@ -44,9 +44,9 @@ pub(crate) fn run(args: Args) -> u8 {
 fn hint_for(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Unreadable { .. } => Some("name a file that is there with --config FILE"),
-        ConfigError::Invalid { .. } => {
-            Some("the keys are data, listen, log, queue and cache_mib; `radslagd config` prints them all")
-        }
+        ConfigError::Invalid { .. } => Some(
+            "the keys are data, listen, log, queue, cache_mib and heartbeat_ms; `radslagd config` prints them all",
+        ),
         ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
     }
 }
