@@ -90,7 +90,7 @@ fn client_hint(error: &ClientError) -> Option<String> {
         ClientError::BadAddress(_) => "write the address as http://HOST:PORT",
         ClientError::NotOurServer { .. } => "check the port: radslag whoami shows the address in use",
         ClientError::Unverified(_) | ClientError::Parted { .. } => {
-            "keep this folder as it is and ask the other municipalities to run radslag verify"
+            "keep this folder as it is and ask the other municipalities to run radslag verify; a copy that was put back on the server belongs there by radslagd restore"
         }
         ClientError::Rejected(_) => "radslag pull, then look with radslag show or radslag conflicts",
         ClientError::DeclinedAgain { .. } => {

@@ -148,10 +148,10 @@ pub fn restored(ui: Ui, parted: &Parted) -> String {
     let (cut, held) = (parted.cut, parted.held);
     match ui.lang {
         Lang::Sv => format!(
-            "Servern har återställts från en äldre kopia, som slutar vid position {cut}. Den här replikan hade allt till och med {held};              det som servern saknar är sparat här och lämnas in igen med radslag sync."
+            "Servern har återställts från en äldre kopia, som slutar vid position {cut}. Den här replikan hade allt till och med {held}; det som servern saknar är sparat här och lämnas in igen med radslag sync."
         ),
         Lang::En => format!(
-            "The server was restored from an older copy, which ends at position {cut}. This replica had everything up to {held};              what the server lacks is kept here and handed in again by radslag sync."
+            "The server was restored from an older copy, which ends at position {cut}. This replica had everything up to {held}; what the server lacks is kept here and handed in again by radslag sync."
         ),
     }
 }

@@ -6,7 +6,7 @@
 
 use prost::Message as _;
 use radslag_core::digest::Digest;
-use radslag_core::event::Change;
+use radslag_core::event::{Base, Change};
 use radslag_core::id::{DeviceSeq, EpochId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::value::Value;
@@ -17,7 +17,8 @@ use radslag_proto::convert::bundle::LogCursor;
 use radslag_proto::convert::value::{decode_values, encode_values};
 use radslag_proto::log::v1;
 use radslag_sync::exchange::Cursor;
-use radslag_trust::keys::Signature;
+use radslag_trust::checkpoint::Checkpoint;
+use radslag_trust::keys::{PublicKey, Signature};
 use radslag_trust::merkle::{Continuation, Frontier};
 
 use crate::author::{Authored, Chain};
@@ -293,9 +294,10 @@ impl Replica {
         let kept: v1::Checkpoints = self.setting(CHECKPOINTS)?.unwrap_or_default();
         // One that a crash cut short goes on: its first records are in rows already.
         let head = self.ledger.state.head();
+        let checkpoints = kept.notes.into_iter().filter(|note| self.is_of_this_line(note)).collect();
         let begun = self.lost.last().filter(|tail| tail.cut == head);
         let number = begun.or(self.lost.last()).map_or(1, |tail| tail.number + u64::from(begun.is_none()));
-        let checkpoints = begun.map_or(kept.notes, |tail| tail.checkpoints.clone());
+        let checkpoints = begun.map_or(checkpoints, |tail| tail.checkpoints.clone());
         let mut unwinding = Unwinding { number, checkpoints, bundles: Vec::new() };
         let (mut frontier, mut signatures) = (ledger.frontier.clone(), Signatures::default());
         let mut next = ledger.state.head().next();
@@ -310,6 +312,17 @@ impl Replica {
             }
         }
         Ok(unwinding)
+    }
+
+    /// Whether a checkpoint that was kept is of the log as it is held: one of an earlier epoch may reach past where that epoch was cut,
+    /// into records that a restore took.
+    fn is_of_this_line(&self, note: &str) -> bool {
+        let state = &self.ledger.state;
+        let Ok(key) = PublicKey::from_bytes(state.log_key()) else { return false };
+        let Ok(checkpoint) = Checkpoint::verify(note, self.settings.program, &key) else { return false };
+        let base =
+            Base { epoch: checkpoint.epoch, position: Position::new(checkpoint.size), seq: DeviceSeq::ZERO };
+        state.vouched(&base) == Some(Position::new(checkpoint.size))
     }
 
     fn lost_record(&self, number: u64, stored: v1::Record) -> Result<Lost, ClientError> {

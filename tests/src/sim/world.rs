@@ -570,8 +570,11 @@ impl World {
             // What was acknowledged after the cut is not there any more.
             authored.heard = authored.heard.filter(|(_, position)| *position <= cut);
         }
-        // Older copies of a log that is given up are no copies of this one.
-        self.backups = vec![self.server.disk.log().copy()];
+        // Copies that reach past the cut are of a log that is given up.
+        let program = self.program;
+        let end = |copy: &MemoryLog| copy.head(program).ok().flatten().map_or(0, |head| head.position);
+        self.backups.retain(|copy| end(copy) <= cut.get());
+        self.backups.push(self.server.disk.log().copy());
         self.break_streams(unanswered)
     }
 

@@ -125,6 +125,37 @@ fn two_restores_one_after_the_other_lose_nothing() {
 }
 
 #[test]
+fn a_newer_copy_and_then_an_older_one_lose_nothing_and_refuse_nobody() {
+    let mut town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let older = town.back_up("older");
+    town.start();
+    huddinge.queues(&["edit", "Slutföra projektet", "--cost", "3"]);
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
+    settle(&[&haninge, &huddinge]);
+    town.stop();
+    let newer = town.back_up("newer");
+    town.start();
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
+    haninge.does(&["sync"]);
+    for copy in [&newer, &older] {
+        town.stop();
+        town.restore(copy);
+        town.start();
+        haninge.does(&["sync"]);
+    }
+    settle(&[&haninge, &huddinge]);
+    all_equal(&town, &[&haninge, &huddinge]);
+    for replica in [&haninge, &huddinge] {
+        assert_eq!(replica.object(&["status"])["quarantine"], 0);
+        assert_eq!(field(replica, "Nyckeltalsdagen", "cost")["ore"], 200);
+        assert_eq!(field(replica, "Slutföra projektet", "cost")["ore"], 300);
+    }
+}
+
+#[test]
 fn a_log_that_only_says_it_was_restored_is_an_alarm_and_everything_is_kept() {
     let mut town = Town::with_sample();
     let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
