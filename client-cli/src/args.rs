@@ -49,10 +49,14 @@ pub enum Command {
     /// Who this replica is
     Whoami,
     /// The programme, now or as of a point in time
-    #[command(after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows")]
+    #[command(
+        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01"
+    )]
     Show(Show),
     /// Change an activity
-    #[command(after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"")]
+    #[command(
+        after_help = "Examples: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123"
+    )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
     #[command(subcommand)]
@@ -70,8 +74,10 @@ pub enum Command {
     #[command(after_help = "Example: radslag undo 3f2a91bc --reason \"fel rad\"")]
     Undo(Undo),
     /// Every change of one entry: before, after, who, when, why
-    #[command(after_help = "Example: radslag history \"Nyckeltalsdagen\"")]
-    History(Named),
+    #[command(
+        after_help = "Examples: radslag history \"Nyckeltalsdagen\"\n          radslag history \"Nyckeltalsdagen\" --effective 2019-07-01"
+    )]
+    History(NamedAt),
     /// Every field with its last author
     #[command(after_help = "Example: radslag blame --as-of yesterday")]
     Blame(Blame),
@@ -232,12 +238,9 @@ pub struct FetchHistory {
 /// `show`.
 #[derive(Args, Debug)]
 pub struct Show {
-    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
-    /// (not yet) What applies on a day
-    #[arg(long, hide = true)]
-    pub effective: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
     /// Only this area
     #[arg(long, value_name = "AREA")]
     pub area: Option<String>,
@@ -255,7 +258,7 @@ pub struct Show {
     pub rows: bool,
 }
 
-/// What an edit says beside the fields.
+/// Why something is changed.
 #[derive(Args, Debug, Default, Clone)]
 pub struct Why {
     /// Why
@@ -264,8 +267,27 @@ pub struct Why {
     /// Which decision: its registry number
     #[arg(long, value_name = "NUMBER")]
     pub decision: Option<String>,
-    /// (not yet) From which day it applies
-    #[arg(long, hide = true, value_name = "DATE")]
+}
+
+/// What a change says beside the fields.
+#[derive(Args, Debug, Default, Clone)]
+pub struct Beside {
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
+    /// From which day it applies: 2027-01-01 (default: from the day it is written)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+}
+
+/// Which point is read.
+#[derive(Args, Debug, Default, Clone)]
+pub struct At {
+    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read)
+    #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
 }
 
@@ -309,16 +331,19 @@ pub struct Edit {
     /// Land only if nobody has changed these fields meanwhile
     #[arg(long)]
     pub strict: bool,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
-/// Something that is named.
+/// Something that is named, at a point: `history`, `area show` and its like.
 #[derive(Args, Debug)]
-pub struct Named {
+pub struct NamedAt {
     /// Its title or the beginning of it, or digits of its id
     pub name: String,
+    /// When
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `retire` and `restore`.
@@ -326,9 +351,9 @@ pub struct Named {
 pub struct NamedWhy {
     /// Its title or the beginning of it, or digits of its id
     pub name: String,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// Where among its siblings something goes.
@@ -345,9 +370,9 @@ pub struct MoveTo {
     /// After this sibling
     #[arg(long, value_name = "SIBLING")]
     pub after: Option<String>,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// `area`.
@@ -362,9 +387,9 @@ pub enum AreaCommand {
         /// Its main goal
         #[arg(long)]
         goal: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change name or main goal
     Edit {
@@ -376,9 +401,9 @@ pub enum AreaCommand {
         /// A new main goal; empty text removes it
         #[arg(long)]
         goal: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Move it among the areas
     Move(MoveTo),
@@ -387,7 +412,7 @@ pub enum AreaCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `subgoal`.
@@ -401,9 +426,9 @@ pub enum SubgoalCommand {
         /// What it says
         #[arg(long)]
         title: String,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change its text
     Edit {
@@ -412,9 +437,9 @@ pub enum SubgoalCommand {
         /// A new text
         #[arg(long)]
         title: String,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Move it, also to another area
     Move(MoveTo),
@@ -423,7 +448,7 @@ pub enum SubgoalCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `activity`.
@@ -443,9 +468,9 @@ pub enum ActivityCommand {
         /// The other fields
         #[command(flatten)]
         fields: ActivityFields,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change it: the same as radslag edit
     Edit(Edit),
@@ -456,7 +481,7 @@ pub enum ActivityCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `party`.
@@ -473,9 +498,9 @@ pub enum PartyCommand {
         /// The organisation that a person belongs to
         #[arg(long)]
         organisation: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Rename it: one change, wherever it is named
     Edit {
@@ -487,9 +512,9 @@ pub enum PartyCommand {
         /// The organisation that a person belongs to; empty text removes it
         #[arg(long)]
         organisation: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// A party has no place in the order
     Move(MoveTo),
@@ -498,7 +523,7 @@ pub enum PartyCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `undo`.
@@ -516,9 +541,9 @@ pub struct Undo {
 pub struct Blame {
     /// Only this entry
     pub name: Option<String>,
-    /// As of a point in time
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `diff`.
@@ -528,6 +553,9 @@ pub struct Diff {
     pub from: String,
     /// The later point (default: now)
     pub to: Option<String>,
+    /// What applies on that day at both points; two days, FROM..TO, for each its own
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
 }
 
 /// `log`.
@@ -547,6 +575,9 @@ pub struct Conflicts {
     /// Only those in which this organisation wrote a side
     #[arg(long)]
     pub org: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `resolve`.
@@ -563,9 +594,9 @@ pub struct Resolve {
     /// Write what stands in an editor ($VISUAL, $EDITOR); it begins with what the sides give together
     #[arg(long)]
     pub edit: bool,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// `outbox`.
@@ -622,6 +653,9 @@ pub struct OutboxResubmit {
     /// With the value as it is after an editor ($VISUAL, $EDITOR)
     #[arg(long, conflicts_with = "all")]
     pub edit: bool,
+    /// Applying from this day on instead of the one that it had
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
     /// Land only if nobody changes the fields from what they are now
     #[arg(long)]
     pub strict: bool,
@@ -640,12 +674,9 @@ pub struct Import {
 /// `export`.
 #[derive(Args, Debug)]
 pub struct Export {
-    /// As of a point in time
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
-    /// (not yet) What applies on a day
-    #[arg(long, hide = true)]
-    pub effective: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
     /// The file to write, ending in .tsv
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,

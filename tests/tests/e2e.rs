@@ -6,6 +6,7 @@ mod e2e {
     mod crashes;
     mod deciding;
     mod editing;
+    mod effective;
     mod fleet;
     mod fork;
     mod live;

@@ -1,5 +1,6 @@
 //! Where municipalities disagree, and how it is settled.
 
+use radslag_client::clock::day_of;
 use radslag_client::replica::Replica;
 use radslag_core::as_of;
 use radslag_core::command::{self, Choice, To};
@@ -14,8 +15,9 @@ use radslag_core::value::Slot;
 use radslag_core::view::{self, Conflict, FieldValue, Weight};
 use serde_json::{Value as Json, json};
 
-use super::edit::{cell, cost, hand_over, party, title};
-use super::{Place, editor, ground};
+use super::edit::{cell, cost, party, title};
+use super::writing::{dated, hand_over};
+use super::{Place, editor, ground, point};
 use crate::args::{Conflicts, Resolve};
 use crate::error::CliError;
 use crate::names;
@@ -27,7 +29,6 @@ use crate::when;
 const SCISSORS: &str = "-- >8 --";
 /// What stands around and between words that sides disagree on.
 const MARKS: [&str; 3] = ["<<<", "|||", ">>>"];
-const DAY: i64 = 86_400_000_000;
 
 /// A conflict with what there is to say about it beside its sides.
 struct Open<'a> {
@@ -35,28 +36,30 @@ struct Open<'a> {
     weight: Weight,
     /// When its second side came into the log.
     since: Instant,
-    days: i64,
+    /// From then to the day that is read.
+    days: i32,
     /// What all sides' authors had before them.
     base: Option<Content>,
     /// What the sides give together, as a suggestion.
     merged: Option<Merged>,
 }
 
-fn look<'a>(replica: &Replica, ground: &Ground<'_>, state: &'a State) -> Result<Vec<Open<'a>>, CliError> {
-    let conflicts = view::conflicts(state);
+/// What there is to say about conflicts, those that weigh most first.
+fn look<'a>(replica: &Replica, ground: &Ground<'_>, conflicts: Vec<Conflict<'a>>) -> Vec<Open<'a>> {
     if conflicts.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     // Only a fold that keeps every write still has what the sides took the place of.
-    let whole = replica.state_at(as_of::Recorded::Head).ok();
-    let now = replica.clock.now().micros();
+    let at = as_of::Recorded::Position(ground.state.head().min(replica.ledger.state.head()));
+    let whole = replica.state_at(at).ok();
+    let now = replica.clock.now();
     let look = |conflict: Conflict<'a>| {
         let base = whole.as_ref().and_then(|whole| base_of(whole, &conflict));
-        let since = conflict.sides.get(1).map_or(Instant::from_micros(now), |side| side.recorded_at);
+        let since = conflict.sides.get(1).map_or(now, |side| side.recorded_at);
         Open {
             weight: weight(ground, &conflict),
             since,
-            days: (now - since.micros()).max(0) / DAY,
+            days: (ground.day.days() - day_of(since).days()).max(0),
             merged: merged(ground, &conflict, base.as_ref()),
             base,
             conflict,
@@ -64,7 +67,7 @@ fn look<'a>(replica: &Replica, ground: &Ground<'_>, state: &'a State) -> Result<
     };
     let mut open: Vec<Open<'a>> = conflicts.into_iter().map(look).collect();
     open.sort_by_key(|open| (std::cmp::Reverse(open.weight), open.since));
-    Ok(open)
+    open
 }
 
 /// The latest write of the field that every side's author had seen.
@@ -118,9 +121,10 @@ fn text_of(ground: &Ground<'_>, field: FieldKey, content: Option<&Content>) -> O
 pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let point = point::at(&replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let ui = place.ui;
-    let mut found = look(&replica, &ground, &view.state)?;
+    let mut found = look(&replica, &ground, view::conflicts_at(ground.state, ground.day));
     found.retain(|open| {
         let mut sides = open.conflict.sides.iter();
         args.org.as_ref().is_none_or(|org| sides.any(|side| ground.author(side).0 == *org))
@@ -190,7 +194,7 @@ fn weight_text(ui: Ui, weight: Weight) -> &'static str {
     }
 }
 
-fn age_text(ui: Ui, days: i64) -> String {
+fn age_text(ui: Ui, days: i32) -> String {
     match (ui.lang, days) {
         (Lang::Sv, 0) => "sedan i dag".to_owned(),
         (Lang::En, 0) => "since today".to_owned(),
@@ -316,10 +320,18 @@ fn sheet(ui: Ui, ground: &Ground<'_>, open: &Open<'_>, merged: &Merged) -> Strin
 
 /// `resolve`.
 pub fn resolve(place: &Place, args: &Resolve) -> Result<(), CliError> {
+    let stated = args.beside.on()?;
     let mut replica = place.open()?;
-    let view = replica.view();
+    let view = replica.view_for(stated)?;
     let ground = ground(&view);
-    let open = look(&replica, &ground, &view.state)?;
+    let mut conflicts = view::conflicts_at(ground.state, ground.day);
+    if let Some(day) = stated {
+        // Sides may disagree on the day that is named and agree today.
+        let known: Vec<_> = conflicts.iter().map(|conflict| conflict.id).collect();
+        let then = view::conflicts_at(ground.state, day).into_iter();
+        conflicts.extend(then.filter(|conflict| !known.contains(&conflict.id)));
+    }
+    let open = look(&replica, &ground, conflicts);
     if open.is_empty() {
         return Err(CliError::refused(
             "there are no conflicts",
@@ -343,7 +355,7 @@ pub fn resolve(place: &Place, args: &Resolve) -> Result<(), CliError> {
     let base = replica.base();
     drop(open);
     drop(view);
-    hand_over(place.ui, &mut replica, base, vec![draft], &args.why)?;
+    hand_over(place.ui, &mut replica, base, dated(vec![draft], stated), &args.beside.why)?;
     Ok(replica.close()?)
 }
 

@@ -6,6 +6,7 @@ mod editor;
 mod entry;
 mod outbox;
 mod past;
+mod point;
 mod provisional;
 mod quickstart;
 mod setup;
@@ -13,16 +14,15 @@ mod show;
 mod sync;
 mod table;
 mod watch;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::replica::{Replica, View, find};
-use radslag_core::id::EventId;
-use serde_json::json;
 
-use crate::args::{Cli, Command, Program, Why};
+use crate::args::{Cli, Command, Program};
 use crate::error::CliError;
 use crate::shape::Ground;
 use crate::ui::Ui;
@@ -115,40 +115,4 @@ fn confirm(ui: Ui, about: &[String], question: &str) -> Result<bool, CliError> {
 /// The view as something to read.
 fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
     Ground { state: &view.state, values: view, day: view.day() }
-}
-
-impl Why {
-    /// The reason and decision for the events; an effective date is for a later release.
-    fn act(&self) -> Result<radslag_client::author::Act, CliError> {
-        if self.effective.is_some() {
-            return Err(not_yet("--effective"));
-        }
-        let given = |option, text: &Option<String>| {
-            let text = text.as_deref().filter(|text| !text.is_empty());
-            text.map(|text| edit::cell(option, text)).transpose()
-        };
-        let reason = given("--reason", &self.reason)?;
-        Ok(radslag_client::author::Act { reason, decision: given("--decision", &self.decision)? })
-    }
-}
-
-/// How many events are named one by one.
-const NAMED: usize = 8;
-
-/// Says what was queued.
-fn queued(ui: Ui, replica: &Replica, events: &[EventId]) -> Result<(), CliError> {
-    if ui.json() {
-        let ids: Vec<String> = events.iter().map(ToString::to_string).collect();
-        return ui.object(&json!({"queued": ids, "outbox": replica.outbox.len()}));
-    }
-    // A table's worth of ids helps nobody; the outbox lists them.
-    let list = if events.len() > NAMED {
-        format!("{} {}", events.len(), ui.text("ändringar", "changes"))
-    } else {
-        events.iter().map(EventId::short).collect::<Vec<_>>().join(", ")
-    };
-    ui.line(&match ui.lang {
-        crate::ui::Lang::Sv => format!("köad, inte synkroniserad: {list}   (radslag sync skickar)"),
-        crate::ui::Lang::En => format!("queued, not synced: {list}   (radslag sync sends)"),
-    })
 }

@@ -4,17 +4,17 @@ use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
 use radslag_core::diff::{self, Sort};
-use radslag_core::history::{self, FieldChange};
+use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::EntityKind;
+use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
 use radslag_core::view;
 use serde_json::json;
 
-use super::show::point;
-use super::{Place, ground, provisional};
-use crate::args::{Blame, Diff, Log, Named, Verify};
+use super::{Place, ground, point, provisional};
+use crate::args::{Blame, Diff, Log, NamedAt, Verify};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::{Ground, sum_text, value_json};
@@ -32,28 +32,37 @@ pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliE
     Ok(records)
 }
 
-/// Every change of every field that `wanted` lets through, oldest first.
+/// Every change of every field that `wanted` lets through, oldest first, told for the day that `told` says.
 pub fn changes(
     replica: &Replica,
     view: &View<'_>,
+    told: Told,
     wanted: impl Fn(&FieldChange) -> bool,
 ) -> Result<Vec<FieldChange>, CliError> {
     let mut state = replica.origin();
+    if told != Told::AsRecorded {
+        state = state.keeping_everything();
+    }
     let mut found = Vec::new();
     for record in records(replica, view)? {
-        found.extend(history::step(&mut state, &record).into_iter().filter(|change| wanted(change)));
+        found.extend(
+            history::step_told(&mut state, &record, told).into_iter().filter(|change| wanted(change)),
+        );
     }
     Ok(found)
 }
 
 /// `history`.
-pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
+pub fn history(place: &Place, args: &NamedAt) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let point = point::at(&replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
-    let changes = changes(&replica, &view, |change| change.entity == id)?;
+    let told = if args.at.effective.is_some() { Told::For(point.day) } else { Told::AsRecorded };
+    let upto = ground.state.head();
+    let changes = changes(&replica, &view, told, |change| change.entity == id && change.position <= upto)?;
     let ui = place.ui;
     provisional::say(ui, &replica);
     if ui.json() {
@@ -135,8 +144,8 @@ fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Posi
 pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point(&replica, &view, args.as_of.as_deref())?;
-    let ground = Ground { state: &point.state, values: &view, day: point.day };
+    let point = point::at(&replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let only =
         args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
     let only = only.transpose()?;
@@ -200,12 +209,20 @@ fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
     order
 }
 
+/// The days for which the two points of a `diff` are read: one for both, or `FROM..TO`.
+fn days(effective: Option<&str>) -> Result<[Option<CivilDate>; 2], CliError> {
+    let Some(text) = effective else { return Ok([None, None]) };
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Ok([Some(when::day("--effective", from)?), Some(when::day("--effective", to)?)])
+}
+
 /// `diff`.
 pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let from = point(&replica, &view, Some(&args.from))?;
-    let to = point(&replica, &view, args.to.as_deref())?;
+    let [from_day, to_day] = days(args.effective.as_deref())?;
+    let from = point::read(&replica, &view, Some(&args.from), from_day)?;
+    let to = point::read(&replica, &view, args.to.as_deref(), to_day)?;
     let earlier = view::program(&from.state, &view, from.day);
     let later = view::program(&to.state, &view, to.day);
     let ground = Ground { state: &to.state, values: &view, day: to.day };

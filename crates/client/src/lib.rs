@@ -13,6 +13,7 @@ pub mod fork;
 pub mod history;
 pub mod past;
 pub mod quarantine;
+pub mod reading;
 pub mod remote;
 pub mod replica;
 pub mod resubmit;

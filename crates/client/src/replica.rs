@@ -93,14 +93,14 @@ pub struct Quarantined {
 
 /// The programme as the replica shows it.
 pub struct View<'a> {
-    replica: &'a Replica,
+    pub(crate) replica: &'a Replica,
     /// Confirmed and queued changes, folded.
     pub state: State,
     /// The queued changes as they would be recorded.
     pub queued: Vec<Recorded>,
     /// Queued changes that the rules would decline as things stand.
     pub doubtful: Vec<(EventId, Rejection)>,
-    overlay: MemoryPast,
+    pub(crate) overlay: MemoryPast,
 }
 
 impl Values for View<'_> {
@@ -125,9 +125,11 @@ impl View<'_> {
         })
     }
 
-    /// The day that the view is shown for: that of the last record, or today where something is queued.
+    /// The day that the view is shown for: today, so that what was decided for a day applies from that day on, whether or not
+    /// anybody writes. A clock that is behind is taken no further back than the last record.
     pub fn day(&self) -> CivilDate {
-        self.state.today().unwrap_or_else(|| day_of(self.replica.clock.now()))
+        let today = day_of(self.replica.clock.now());
+        self.state.today().map_or(today, |last| last.max(today))
     }
 
     fn lay_over(&mut self, event: &Authored) {
@@ -378,19 +380,7 @@ impl Replica {
 
     /// The view: confirmed and queued changes, folded.
     pub fn view(&self) -> View<'_> {
-        let mut view = View {
-            replica: self,
-            state: self.ledger.state.clone(),
-            queued: Vec::new(),
-            doubtful: Vec::new(),
-            overlay: MemoryPast::default(),
-        };
-        for event in &self.outbox {
-            if let Err(rejection) = view.take(event) {
-                view.doubtful.push((event.body.event_id, rejection));
-            }
-        }
-        view
+        self.view_on(self.ledger.state.clone())
     }
 
     /// What is being looked at now: the base of whatever is edited in sight of it.

@@ -112,7 +112,7 @@ fn lines(view: &ProgramView) -> Vec<(EntityId, Line)> {
             lines.extend(activities.map(|activity| (activity.id, activity_line(subgoal.id, activity))));
         }
     }
-    for party in &view.parties {
+    for party in view.parties.iter().filter(|party| party.standing == Standing::InForce) {
         let organisation = party.organisation.map(FieldValue::Entity);
         let fields = vec![(FieldKey::Name, text(&party.name)), (FieldKey::Organisation, organisation)];
         lines.push((party.id, Line { title: party.name.clone(), parent: None, fields }));

@@ -274,17 +274,35 @@ impl State {
     /// Every field in conflict today or later, with its sides, by entity and field. Responsibility is left out: there a
     /// disagreement is a notice.
     pub fn conflicts(&self) -> Vec<(EntityId, FieldKey, Vec<&Write>)> {
-        let Some(today) = self.today else { return Vec::new() };
+        self.today.map_or_else(Vec::new, |today| self.conflicts_at(today))
+    }
+
+    /// Every field in conflict for whoever reads `day`, as [`State::conflicts`] has them: from the day of the last record on, on
+    /// that day or a later one that a write carries; before it, on that very day, because what came after is no part of it.
+    pub fn conflicts_at(&self, day: CivilDate) -> Vec<(EntityId, FieldKey, Vec<&Write>)> {
+        let past = self.today.is_none_or(|today| day < today);
+        let epochs = self.epochs.as_slice();
         let mut found = Vec::new();
         for (id, entity) in self.entities() {
-            for (field, register) in &entity.fields {
-                let notice_only = matches!(field, FieldKey::Responsible(_));
-                if !notice_only && register.in_conflict(today, &self.epochs) {
-                    found.push((id, *field, register.sides(today, &self.epochs)));
+            for (field, register) in
+                entity.fields.iter().filter(|(f, _)| !matches!(f, FieldKey::Responsible(_)))
+            {
+                if past && register.conflict_at(day, epochs) {
+                    found.push((id, *field, register.sides_at(day, epochs)));
+                } else if !past && register.in_conflict(day, epochs) {
+                    found.push((id, *field, register.sides(day, epochs)));
                 }
             }
         }
         found
+    }
+
+    /// The same state, which from its next record on keeps every write: it answers for every day from that of its last record on,
+    /// however far the log goes on.
+    #[must_use]
+    pub fn keeping_everything(mut self) -> Self {
+        self.keep = Keep::Everything;
+        self
     }
 
     /// The state hash of `docs/format.md`: equal wherever the same records were folded.

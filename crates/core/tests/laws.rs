@@ -7,6 +7,7 @@ mod laws {
     mod as_of;
     mod conflicts;
     mod dates;
+    mod effective;
     mod facts;
     mod folds;
     mod history;

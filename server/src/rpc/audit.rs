@@ -27,7 +27,7 @@ use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
 use super::request::Fields;
 use super::shape::{self, Shape, basis};
-use super::{Api, programme};
+use super::{Api, point, programme};
 
 #[tonic::async_trait]
 impl AuditService for Api {
@@ -59,7 +59,7 @@ impl AuditService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let reading = engine.read_at(&programme, as_of)?;
+            let reading = point::read(engine, &programme, as_of)?;
             let values = engine.past(&programme);
             let lines = blame(&Shape::new(&reading, &values));
             Ok(api::GetBlameResponse { lines, basis: Some(basis(&reading)) })
@@ -251,7 +251,7 @@ fn in_order(state: &State, view: &ProgramView) -> Vec<EntityId> {
 
 fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer<api::GetDiffResponse> {
     let programme = programme(engine, program)?;
-    let (earlier, later) = (engine.read_at(&programme, from)?, engine.read_at(&programme, to)?);
+    let (earlier, later) = (point::read(engine, &programme, from)?, point::read(engine, &programme, to)?);
     let values = engine.past(&programme);
     let (old, new) = (Shape::new(&earlier, &values), Shape::new(&later, &values));
     let changes = diff::diff(&old.view(), &new.view());

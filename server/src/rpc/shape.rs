@@ -54,10 +54,15 @@ pub(super) fn party_of(key: FieldKey) -> String {
 fn standing(standing: Standing) -> i32 {
     let standing = match standing {
         Standing::InForce => api::Standing::InForce,
-        Standing::NotYet => api::Standing::NotYet,
+        Standing::NotYet(_) => api::Standing::NotYet,
         Standing::Retired => api::Standing::Retired,
     };
     standing.into()
+}
+
+/// The day from which something applies; empty where it does already, or no more.
+fn in_force_from(standing: Standing) -> String {
+    if let Standing::NotYet(from) = standing { from.to_string() } else { String::new() }
 }
 
 impl<'a> Shape<'a> {
@@ -81,17 +86,17 @@ impl<'a> Shape<'a> {
     /// The whole programme.
     pub(super) fn program(&self) -> api::Program {
         let view = self.view();
-        let activities = view.activities().count();
+        let conflicts = view::conflicts_at(self.state, self.day);
         api::Program {
             program_id: self.state.program_id().to_string(),
             areas: view.areas.iter().map(area).collect(),
             parties: view.parties.iter().map(party).collect(),
-            conflicts: view::conflicts(self.state).iter().map(|conflict| self.conflict(conflict)).collect(),
+            conflicts: conflicts.iter().map(|conflict| self.conflict(conflict)).collect(),
             cost: Some(api::CostSum {
                 low_ore: view.cost.low,
                 high_ore: view.cost.high,
                 missing: u32::try_from(view.cost.missing).unwrap_or(u32::MAX),
-                activities: u32::try_from(activities).unwrap_or(u32::MAX),
+                activities: u32::try_from(view.cost.activities).unwrap_or(u32::MAX),
             }),
             state_hash: self.state.hash().to_string(),
             title: view.title,
@@ -220,6 +225,7 @@ fn area(area: &AreaView) -> api::Area {
         goal: area.goal.clone(),
         subgoals: area.subgoals.iter().map(subgoal).collect(),
         standing: standing(area.standing),
+        in_force_from: in_force_from(area.standing),
     }
 }
 
@@ -229,6 +235,7 @@ fn subgoal(subgoal: &SubgoalView) -> api::Subgoal {
         title: subgoal.title.clone(),
         activities: subgoal.activities.iter().map(activity).collect(),
         standing: standing(subgoal.standing),
+        in_force_from: in_force_from(subgoal.standing),
     }
 }
 
@@ -244,6 +251,7 @@ fn activity(activity: &ActivityView) -> api::Activity {
         comment: activity.comment.clone(),
         conflicting_fields: activity.conflicting.iter().map(|key| field(*key)).collect(),
         standing: standing(activity.standing),
+        in_force_from: in_force_from(activity.standing),
     }
 }
 
@@ -254,5 +262,7 @@ fn party(party: &PartyView) -> api::Party {
         name: party.name.clone(),
         kind: kind.into(),
         organisation_id: party.organisation.map(|id| id.to_string()).unwrap_or_default(),
+        standing: standing(party.standing),
+        in_force_from: in_force_from(party.standing),
     }
 }
