@@ -77,7 +77,7 @@ pub enum Command {
     #[command(
         after_help = "Examples: radslag history \"Nyckeltalsdagen\"\n          radslag history \"Nyckeltalsdagen\" --effective 2019-07-01"
     )]
-    History(NamedAt),
+    History(History),
     /// Every field with its last author
     #[command(after_help = "Example: radslag blame --as-of yesterday")]
     Blame(Blame),
@@ -250,9 +250,6 @@ pub struct Show {
     /// (not yet) Only what is mine
     #[arg(long, hide = true)]
     pub mine: bool,
-    /// (not yet) On an earlier answer's basis
-    #[arg(long, hide = true)]
-    pub basis: Option<String>,
     /// One row an activity
     #[arg(long)]
     pub rows: bool,
@@ -289,6 +286,9 @@ pub struct At {
     /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read)
     #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
+    /// On the basis of an earlier answer, as it was printed: @98/2026-11-24/r0/v1
+    #[arg(long, value_name = "BASIS", conflicts_with_all = ["as_of", "effective"])]
+    pub basis: Option<String>,
 }
 
 /// The fields of an activity.
@@ -336,7 +336,20 @@ pub struct Edit {
     pub beside: Beside,
 }
 
-/// Something that is named, at a point: `history`, `area show` and its like.
+/// `history`.
+#[derive(Args, Debug)]
+pub struct History {
+    /// Its title or the beginning of it, or digits of its id
+    pub name: String,
+    /// Up to a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// What each change did to that day: 2027-01-01 (default: to the day on which it was recorded)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+}
+
+/// Something that is named, at a point: `area show` and its like.
 #[derive(Args, Debug)]
 pub struct NamedAt {
     /// Its title or the beginning of it, or digits of its id
@@ -550,12 +563,16 @@ pub struct Blame {
 #[derive(Args, Debug)]
 pub struct Diff {
     /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
-    pub from: String,
+    #[arg(required_unless_present = "basis")]
+    pub from: Option<String>,
     /// The later point (default: now)
     pub to: Option<String>,
     /// What applies on that day at both points; two days, FROM..TO, for each its own
     #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
+    /// On the bases of an earlier answer, as they were printed: FROM..TO
+    #[arg(long, value_name = "BASES", conflicts_with_all = ["from", "to", "effective"])]
+    pub basis: Option<String>,
 }
 
 /// `log`.

@@ -121,7 +121,7 @@ fn text_of(ground: &Ground<'_>, field: FieldKey, content: Option<&Content>) -> O
 pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let ground = point.ground(&view);
     let ui = place.ui;
     let mut found = look(&replica, &ground, view::conflicts_at(ground.state, ground.day));
@@ -131,16 +131,18 @@ pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     });
     if ui.json() {
         for open in &found {
-            ui.object(&conflict_json(&ground, open, replica.ledger.state.head()))?;
+            ui.object(&point.marked(conflict_json(&ground, open, replica.ledger.state.head())))?;
         }
         return Ok(());
     }
     if found.is_empty() {
-        return ui.tell("inga konflikter", "no conflicts");
+        ui.tell("inga konflikter", "no conflicts")?;
+        return ui.line(&point.footer(ui));
     }
     for open in &found {
         describe(ui, &ground, open)?;
     }
+    ui.line(&point.footer(ui))?;
     ui.say(ui.text(
         "avgör: radslag resolve ID --take SIDA, --value VÄRDE eller --edit",
         "settle: radslag resolve ID --take SIDE, --value VALUE or --edit",

@@ -1,8 +1,11 @@
 //! Looking back: history, blame, diff, log, verify.
 
+use std::collections::BTreeSet;
+
 use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
+use radslag_core::basis::Open;
 use radslag_core::diff::{self, Sort};
 use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
@@ -13,8 +16,9 @@ use radslag_core::value::Slot;
 use radslag_core::view;
 use serde_json::json;
 
-use super::{Place, ground, point, provisional};
-use crate::args::{Blame, Diff, Log, NamedAt, Verify};
+use super::point::Point;
+use super::{Place, point, provisional};
+use crate::args::{Blame, Diff, History, Log, Verify};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::{Ground, sum_text, value_json};
@@ -53,21 +57,22 @@ pub fn changes(
 }
 
 /// `history`.
-pub fn history(place: &Place, args: &NamedAt) -> Result<(), CliError> {
+pub fn history(place: &Place, args: &History) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let day = args.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
+    let point = point::read(&replica, &view, args.as_of.as_deref(), day)?;
     let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
-    let told = if args.at.effective.is_some() { Told::For(point.day) } else { Told::AsRecorded };
+    let told = day.map_or(Told::AsRecorded, Told::For);
     let upto = ground.state.head();
     let changes = changes(&replica, &view, told, |change| change.entity == id && change.position <= upto)?;
     let ui = place.ui;
     provisional::say(ui, &replica);
     if ui.json() {
         for change in &changes {
-            ui.object(&change_json(&ground, change, confirmed))?;
+            ui.object(&point.marked(change_json(&ground, change, confirmed)))?;
         }
         return Ok(());
     }
@@ -78,7 +83,9 @@ pub fn history(place: &Place, args: &NamedAt) -> Result<(), CliError> {
     };
     let rows: Vec<Vec<String>> =
         changes.iter().map(|change| change_row(ui, &ground, change, confirmed)).collect();
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 pub fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> serde_json::Value {
@@ -144,7 +151,7 @@ fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Posi
 pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let ground = point.ground(&view);
     let only =
         args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
@@ -160,13 +167,13 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
         for line in history::blame(ground.state, entity, ground.day) {
             let (org, member) = ground.author(line.shown);
             if ui.json() {
-                ui.object(&json!({
+                ui.object(&point.marked(json!({
                     "entity_id": entity.to_string(), "title": ground.title(entity), "field": line.field.name(),
                     "value": ground.json(line.field, Some(&line.shown.content)), "org": org, "member": member,
                     "event_id": line.shown.event.to_string(), "position": confirmed(line.shown.position).then(|| line.shown.position.get()),
                     "recorded_at": confirmed(line.shown.position).then(|| when::rfc3339(line.shown.recorded_at)), "in_conflict": line.in_conflict,
                     "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
-                }))?;
+                })))?;
                 continue;
             }
             let flag = if line.in_conflict { ui.text("  [konflikt]", "  [conflict]") } else { "" };
@@ -191,7 +198,9 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
         Lang::Sv => ["vad", "fält", "värde", "av", "när", "händelse"],
         Lang::En => ["what", "field", "value", "by", "when", "event"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 /// The programme, its areas, sub-goals and activities in order, then the parties.
@@ -216,13 +225,32 @@ fn days(effective: Option<&str>) -> Result<[Option<CivilDate>; 2], CliError> {
     Ok([Some(when::day("--effective", from)?), Some(when::day("--effective", to)?)])
 }
 
+/// The two points of a `diff`.
+fn two_points(
+    place: &Place,
+    replica: &Replica,
+    view: &View<'_>,
+    args: &Diff,
+) -> Result<(Point, Point), CliError> {
+    if let Some(text) = &args.basis {
+        let (from, to) =
+            text.split_once("..").ok_or_else(|| CliError::usage("--basis: write both bases, FROM..TO"))?;
+        let (from, to) = (point::basis(from)?, point::basis(to)?);
+        return Ok((point::on(place.ui, replica, &from)?, point::on(place.ui, replica, &to)?));
+    }
+    let [from_day, to_day] = days(args.effective.as_deref())?;
+    let from = point::read(replica, view, args.from.as_deref(), from_day)?;
+    Ok((from, point::read(replica, view, args.to.as_deref(), to_day)?))
+}
+
 /// `diff`.
 pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let [from_day, to_day] = days(args.effective.as_deref())?;
-    let from = point::read(&replica, &view, Some(&args.from), from_day)?;
-    let to = point::read(&replica, &view, args.to.as_deref(), to_day)?;
+    let (from, to) = two_points(place, &replica, &view, args)?;
+    let basis = format!("{}..{}", from.basis, to.basis);
+    let open: BTreeSet<Open> = from.open.iter().chain(&to.open).copied().collect();
+    let open: Vec<Open> = open.into_iter().collect();
     let earlier = view::program(&from.state, &view, from.day);
     let later = view::program(&to.state, &view, to.day);
     let ground = Ground { state: &to.state, values: &view, day: to.day };
@@ -237,6 +265,7 @@ pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
                 "entity_id": (!change.entity.is_zero()).then(|| change.entity.to_string()),
                 "title": change.title, "sort": sort_name(change.sort), "field": field.map(|field| field.name()),
                 "before": change.before.as_ref().map(value_json), "after": change.after.as_ref().map(value_json),
+                "basis": basis, "open": point::open_json(&open),
             }))?;
             continue;
         }
@@ -274,7 +303,13 @@ pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
         ui.table(&headings, &rows)?;
     }
     ui.line("")?;
-    ui.line(&format!("{}: {} → {}", ui.text("summa", "sum"), sum_text(&earlier.cost), sum_text(&later.cost)))
+    ui.line(&format!(
+        "{}: {} → {}",
+        ui.text("summa", "sum"),
+        sum_text(&earlier.cost),
+        sum_text(&later.cost)
+    ))?;
+    ui.line(&point::footer(ui, &basis, &open))
 }
 
 const fn sort_name(sort: Sort) -> &'static str {
@@ -303,7 +338,8 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     }
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let point = point::read(&replica, &view, None, None)?;
+    let ground = point.ground(&view);
     let all = records(&replica, &view)?;
     let confirmed = replica.ledger.state.head();
     let skip = args.last.map_or(0, |last| all.len().saturating_sub(last));
@@ -312,7 +348,7 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let mut rows = Vec::new();
     for record in &all[skip..] {
         if ui.json() {
-            ui.object(&record_json(&ground, record, confirmed))?;
+            ui.object(&point.marked(record_json(&ground, record, confirmed)))?;
             continue;
         }
         let queued = record.position > confirmed;
@@ -339,7 +375,9 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
         Lang::Sv => ["position", "när", "vem", "slag", "vad", "varför", "händelse"],
         Lang::En => ["position", "when", "who", "kind", "what", "why", "event"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 /// Organisation and member of a record, as their device was enrolled.

@@ -1,5 +1,6 @@
 //! `show`: the programme now, with what is queued, or as of a point in time.
 
+use radslag_core::basis::Open;
 use radslag_core::history::BlameLine;
 use radslag_core::id::EntityId;
 use radslag_core::parse::nfc_eq;
@@ -19,27 +20,27 @@ use crate::when;
 
 /// `show`.
 pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
-    let later = [(args.org.is_some(), "--org"), (args.mine, "--mine"), (args.basis.is_some(), "--basis")];
+    let later = [(args.org.is_some(), "--org"), (args.mine, "--mine")];
     if let Some((_, what)) = later.iter().find(|(given, _)| *given) {
         return Err(super::not_yet(what));
     }
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let ground = point.ground(&view);
     let program = view::program(&point.state, &view, point.day);
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {
-        (true, true) => rows_json(place.ui, &program, area),
-        (true, false) => place.ui.object(&summary_json(&point, &program)),
-        (false, true) => rows(place.ui, &program, area),
+        (true, true) => return rows_json(place.ui, &point, &program, area),
+        (true, false) => return place.ui.object(&point.marked(summary_json(&point, &program))),
+        (false, true) => rows(place.ui, &program, area)?,
         (false, false) => {
-            let queued = replica.outbox.len();
-            let queued = if args.at.as_of.is_none() { queued } else { 0 };
-            tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))
+            let queued = if point.open.contains(&Open::Queued) { replica.outbox.len() } else { 0 };
+            tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))?;
         }
     }
+    place.ui.line(&point.footer(place.ui))
 }
 
 fn area(ground: &Ground<'_>, program: &ProgramView, name: &str) -> Result<EntityId, CliError> {
@@ -106,10 +107,10 @@ pub fn summary(ui: Ui, program: &ProgramView) -> String {
     summary
 }
 
-fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows_json(ui: Ui, point: &Point, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
-            ui.object(&json!({
+            ui.object(&point.marked(json!({
                 "activity_id": activity.id.to_string(), "area": area.title, "goal": area.goal, "subgoal": subgoal.title,
                 "title": activity.title, "responsible": activity.responsible_text, "time": activity.time,
                 "cost": activity.cost.as_ref().map(cost_json), "comment": activity.comment,
@@ -119,7 +120,7 @@ fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<()
                 "conflicts": activity.conflicting.iter().map(|field| field.name()).collect::<Vec<_>>(),
                 "standing": standing_name(activity.standing), "in_force_from": in_force_from(activity.standing),
                 "parent_in_force": parent_in_force(area, subgoal),
-            }))?;
+            })))?;
         }
     }
     Ok(())
@@ -245,7 +246,7 @@ fn indented(ui: Ui, by: usize, text: &str) -> Result<(), CliError> {
 pub fn entity(place: &Place, kind: EntityKind, args: &NamedAt) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, &[kind], &args.name)?;
     let ui = place.ui;
@@ -264,10 +265,10 @@ pub fn entity(place: &Place, kind: EntityKind, args: &NamedAt) -> Result<(), Cli
             })
         };
         let fields: Vec<Json> = lines.iter().enumerate().map(json).collect();
-        return ui.object(&json!({
+        return ui.object(&point.marked(json!({
             "entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields,
             "standing": standing_name(standing), "in_force_from": in_force_from(standing),
-        }));
+        })));
     }
     let flag = bracketed(&standing_text(ui, standing).into_iter().collect::<Vec<_>>());
     ui.line(&format!("{}  {}{flag}", id, ground.title(id)))?;
@@ -288,7 +289,9 @@ pub fn entity(place: &Place, kind: EntityKind, args: &NamedAt) -> Result<(), Cli
         Lang::Sv => ["fält", "värde", "av"],
         Lang::En => ["field", "value", "by"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 /// What each field will show on each later day on which that changes, as far as the log says it now.

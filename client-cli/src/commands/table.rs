@@ -256,7 +256,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     }
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::at(&replica, &view, &args.at)?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let program = view::program(&point.state, &view, point.day);
     let import = point.state.imports().first().copied();
     let layout =
@@ -282,10 +282,10 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         });
     }
     if ui.json() {
-        return ui.object(&json!({
+        return ui.object(&point.marked(json!({
             "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.position.get(),
             "effective_on": point.day.to_string(),
-        }));
+        })));
     }
     ui.line(&format!(
         "{}: {} byte, position {}, {}",
@@ -293,7 +293,8 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         bytes.len(),
         point.position,
         point.day
-    ))
+    ))?;
+    ui.line(&point.footer(ui))
 }
 
 /// Writes beside and renames, so that no reader ever meets half a table.

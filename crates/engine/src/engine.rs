@@ -8,6 +8,7 @@ use radslag_core::digest::Digest;
 use radslag_core::event::Change;
 use radslag_core::id::{EpochId, EventId, Position, ProgramId};
 use radslag_core::record::Recorded;
+use radslag_core::time::Instant;
 use radslag_core::verdict::{Refusal, Verdict};
 use radslag_log::{EventLog, LogError};
 use radslag_proto::convert::bundle::PushedBundle;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::{Clock, IdSource};
+use crate::closing::Closing;
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
@@ -165,6 +167,7 @@ pub struct Engine {
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
     snapshots: Snapshots,
+    closing: Arc<Closing>,
 }
 
 impl Engine {
@@ -202,6 +205,7 @@ impl Engine {
             all.insert(program, Arc::new(Programme::new(ledger)));
         }
         let (sender, queue) = mpsc::channel(options.queue);
+        let closing = Arc::new(Closing::default());
         let writer = Writer {
             queue,
             log: Arc::clone(&log),
@@ -210,6 +214,7 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             working: HashMap::new(),
             stopped: None,
+            closing: Arc::clone(&closing),
         };
         let engine = Self {
             log,
@@ -220,6 +225,7 @@ impl Engine {
             open_enrolment: options.open_enrolment,
             clock,
             snapshots: Snapshots::default(),
+            closing,
         };
         Ok((engine, writer))
     }
@@ -232,6 +238,14 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// Up to when no record will come any more in a programme: every later one gets a later `recorded_at`.
+    pub fn closed_to(&self, programme: &Programme) -> Instant {
+        // The published end comes after the time was taken, never before: what is closed grows with both.
+        let now = self.clock.now();
+        let last = programme.published().state.recorded_at();
+        self.closing.closed_to(last, now)
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {

@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod check;
 pub mod clock;
+mod closing;
 pub mod engine;
 pub mod epoch;
 pub mod ledger;

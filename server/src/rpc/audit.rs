@@ -25,8 +25,9 @@ use tonic::{Request, Response, Status};
 
 use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
+use super::point::{Asked, basis};
 use super::request::Fields;
-use super::shape::{self, Shape, basis};
+use super::shape::{self, Shape};
 use super::{Api, point, programme};
 
 #[tonic::async_trait]
@@ -59,10 +60,10 @@ impl AuditService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let reading = point::read(engine, &programme, as_of)?;
+            let read = point::read(engine, &programme, as_of)?;
             let values = engine.past(&programme);
-            let lines = blame(&Shape::new(&reading, &values));
-            Ok(api::GetBlameResponse { lines, basis: Some(basis(&reading)) })
+            let lines = blame(&Shape::new(&read.reading, &values));
+            Ok(api::GetBlameResponse { lines, basis: Some(read.basis()) })
         });
         Ok(Response::new(read.await?))
     }
@@ -249,16 +250,16 @@ fn in_order(state: &State, view: &ProgramView) -> Vec<EntityId> {
     order
 }
 
-fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer<api::GetDiffResponse> {
+fn get_diff(engine: &Engine, program: ProgramId, from: Asked, to: Asked) -> Answer<api::GetDiffResponse> {
     let programme = programme(engine, program)?;
     let (earlier, later) = (point::read(engine, &programme, from)?, point::read(engine, &programme, to)?);
     let values = engine.past(&programme);
-    let (old, new) = (Shape::new(&earlier, &values), Shape::new(&later, &values));
+    let (old, new) = (Shape::new(&earlier.reading, &values), Shape::new(&later.reading, &values));
     let changes = diff::diff(&old.view(), &new.view());
     Ok(api::GetDiffResponse {
         changes: changes.into_iter().map(|change| new.difference(change)).collect(),
-        from: Some(basis(&earlier)),
-        to: Some(basis(&later)),
+        from: Some(earlier.basis()),
+        to: Some(later.basis()),
     })
 }
 

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
 use super::request::Fields;
-use super::shape::{Shape, basis};
+use super::shape::Shape;
 use super::{Api, point, programme};
 
 #[tonic::async_trait]
@@ -41,10 +41,10 @@ impl ProgramService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let reading = point::read(engine, &programme, as_of)?;
+            let read = point::read(engine, &programme, as_of)?;
             let values = engine.past(&programme);
-            let program = Shape::new(&reading, &values).program();
-            Ok(api::GetProgramResponse { program: Some(program), basis: Some(basis(&reading)) })
+            let program = Shape::new(&read.reading, &values).program();
+            Ok(api::GetProgramResponse { program: Some(program), basis: Some(read.basis()) })
         });
         Ok(Response::new(read.await?))
     }

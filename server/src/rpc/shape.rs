@@ -12,7 +12,7 @@ use radslag_core::state::State;
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_core::view::{
-    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, VIEW_VERSION, Weight,
+    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, Weight,
 };
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
@@ -27,18 +27,6 @@ pub(super) struct Shape<'a> {
     day: CivilDate,
     // Few people write much; each name is read from the store once.
     names: RefCell<BTreeMap<MemberId, String>>,
-}
-
-/// What an answer rests on.
-pub(super) fn basis(reading: &Reading) -> api::Basis {
-    api::Basis {
-        epoch_id: reading.state.epoch().to_string(),
-        position: reading.state.head().get(),
-        effective_on: reading.day.map(|day| day.to_string()).unwrap_or_default(),
-        // This release forgets nothing.
-        redactions: 0,
-        view_version: VIEW_VERSION,
-    }
 }
 
 /// The number of a field in messages.

@@ -41,6 +41,7 @@ impl SyncService for Api {
             answer.rules = standing.rules;
             answer.head = Some(encode_cursor(&standing.head));
             answer.checkpoint = standing.checkpoint;
+            answer.closed_to = Some(timestamp(engine.closed_to(&programme)));
         }
         Ok(Response::new(answer))
     }
@@ -136,6 +137,7 @@ fn about_the_server(engine: &Engine) -> api::HelloResponse {
         server_time: Some(timestamp(engine.clock().now())),
         log_key: engine.log_key().to_vec(),
         open_enrolment: engine.open_enrolment(),
+        closed_to: None,
     }
 }
 

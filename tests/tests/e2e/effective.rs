@@ -61,12 +61,12 @@ fn a_decision_entered_late_applies_from_its_day_and_overrides_nothing_later() {
         let row = &replica.objects(&["show", "--rows", "--as-of", &then, "--effective", "2019-07-01"])[0];
         assert_eq!(row["cost"]["raw"], "10 000");
         assert_eq!(replica.objects(&["conflicts"]), Vec::<Json>::new());
-        let [line] = &replica.objects(&["diff", &then, "--effective", "2019-07-01"])[..] else {
+        let [line] = &replica.facts(&["diff", &then, "--effective", "2019-07-01"])[..] else {
             panic!("one field of that day has changed")
         };
         assert_eq!([&line["before"]["raw"], &line["after"]["raw"]], ["10 000", "20 000"]);
         assert_eq!(replica.objects(&["diff", &then]), Vec::<Json>::new());
-        let year = replica.objects(&["diff", &then, "--effective", "2019-06-30..2019-07-01"]);
+        let year = replica.facts(&["diff", &then, "--effective", "2019-06-30..2019-07-01"]);
         assert_eq!(year, std::slice::from_ref(line));
     }
     let told = |args: &[&str]| haninge.objects(args).pop().unwrap();
