@@ -115,9 +115,12 @@ pub enum Command {
     /// Follow changes as they come: who, what and why; they are kept in the replica too
     #[command(after_help = "Example: radslag watch --format json")]
     Watch,
-    /// (not yet) Named points in time
-    #[command(hide = true)]
-    Baseline(Later),
+    /// Named points in time: add, list
+    #[command(
+        subcommand,
+        after_help = "Examples: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123\n          radslag diff \"Beslutad 2026\""
+    )]
+    Baseline(BaselineCommand),
     /// (not yet) Write one change with its proof to a file
     #[command(hide = true)]
     Prove(Later),
@@ -280,7 +283,7 @@ pub struct Beside {
 /// Which point is read.
 #[derive(Args, Debug, Default, Clone)]
 pub struct At {
-    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
     #[arg(long, value_name = "WHEN")]
     pub as_of: Option<String>,
     /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read)
@@ -341,7 +344,7 @@ pub struct Edit {
 pub struct History {
     /// Its title or the beginning of it, or digits of its id
     pub name: String,
-    /// Up to a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    /// Up to a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
     #[arg(long, value_name = "WHEN")]
     pub as_of: Option<String>,
     /// What each change did to that day: 2027-01-01 (default: to the day on which it was recorded)
@@ -562,7 +565,7 @@ pub struct Blame {
 /// `diff`.
 #[derive(Args, Debug)]
 pub struct Diff {
-    /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
+    /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
     #[arg(required_unless_present = "basis")]
     pub from: Option<String>,
     /// The later point (default: now)
@@ -595,6 +598,34 @@ pub struct Conflicts {
     /// When
     #[command(flatten)]
     pub at: At,
+}
+
+/// `baseline`.
+#[derive(Subcommand, Debug)]
+pub enum BaselineCommand {
+    /// Give a point a name, for everybody
+    #[command(
+        after_help = "Example: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123"
+    )]
+    Add(BaselineAdd),
+    /// The points that have a name
+    List,
+}
+
+/// `baseline add`.
+#[derive(Args, Debug)]
+pub struct BaselineAdd {
+    /// The name; it can be used wherever a point in time is asked for
+    pub name: String,
+    /// The point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, another baseline (default: the last record that is here)
+    #[arg(long, value_name = "WHEN")]
+    pub at: Option<String>,
+    /// The day that it is read for: 2027-01-01 (default: the day of its last record)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// `resolve`.

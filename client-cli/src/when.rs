@@ -46,7 +46,7 @@ pub fn day(option: &str, text: &str) -> Result<CivilDate, CliError> {
 
 fn wrong(text: &str) -> CliError {
     CliError::usage(format!(
-        "{text:?} is not a point in time: write 2019-04-10, 2019-04-10T12:00:00, yesterday or a position such as @12"
+        "{text:?} is not a point in time: write 2019-04-10, 2019-04-10T12:00:00, yesterday, a position such as @12, or a name that radslag baseline list has"
     ))
 }
 

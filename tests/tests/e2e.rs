@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
 
 mod e2e {
+    mod baselines;
     mod basis;
     mod crashes;
     mod deciding;

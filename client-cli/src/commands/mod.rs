@@ -1,5 +1,6 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod baseline;
 mod conflicts;
 mod edit;
 mod editor;
@@ -61,7 +62,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Clone(_) => Err(not_yet("clone")),
         Command::Watch => watch::watch(&place).await,
-        Command::Baseline(_) => Err(not_yet("baseline")),
+        Command::Baseline(command) => baseline::baseline(&place, &command),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),
         Command::Member(_) => Err(not_yet("member")),

@@ -7,6 +7,7 @@ use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
 use radslag_core::basis::Open;
 use radslag_core::diff::{self, Sort};
+use radslag_core::event::Change;
 use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
@@ -61,7 +62,7 @@ pub fn history(place: &Place, args: &History) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
     let day = args.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
-    let point = point::read(&replica, &view, args.as_of.as_deref(), day)?;
+    let point = point::read(place.ui, &replica, &view, args.as_of.as_deref(), day)?;
     let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
@@ -239,8 +240,8 @@ fn two_points(
         return Ok((point::on(place.ui, replica, &from)?, point::on(place.ui, replica, &to)?));
     }
     let [from_day, to_day] = days(args.effective.as_deref())?;
-    let from = point::read(replica, view, args.from.as_deref(), from_day)?;
-    Ok((from, point::read(replica, view, args.to.as_deref(), to_day)?))
+    let from = point::read(place.ui, replica, view, args.from.as_deref(), from_day)?;
+    Ok((from, point::read(place.ui, replica, view, args.to.as_deref(), to_day)?))
 }
 
 /// `diff`.
@@ -338,7 +339,7 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     }
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::read(&replica, &view, None, None)?;
+    let point = point::read(place.ui, &replica, &view, None, None)?;
     let ground = point.ground(&view);
     let all = records(&replica, &view)?;
     let confirmed = replica.ledger.state.head();
@@ -408,8 +409,11 @@ pub fn record_json(ground: &Ground<'_>, record: &Recorded, confirmed: Position) 
     })
 }
 
-/// The title of the first entity that an event touched.
+/// The title of the first entity that an event touched, or the name that it gave to a point.
 fn touched(ground: &Ground<'_>, body: &radslag_core::event::EventBody) -> Option<String> {
+    if matches!(body.change, Change::BaselineSet { .. }) {
+        return ground.beside(body.event_id, Slot::BASELINE_NAME);
+    }
     let writes = radslag_core::fold::field_writes(body);
     writes.first().map(|write| ground.title(write.entity))
 }

@@ -10,7 +10,7 @@ use radslag_core::time::CivilDate;
 use radslag_core::view::VIEW_VERSION;
 use serde_json::{Value as Json, json};
 
-use super::Place;
+use super::{Place, baseline};
 use crate::args::At;
 use crate::error::CliError;
 use crate::shape::Ground;
@@ -79,7 +79,7 @@ pub fn at(place: &Place, replica: &Replica, view: &View<'_>, at: &At) -> Result<
         return on(place.ui, replica, &basis(text)?);
     }
     let day = at.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
-    read(replica, view, at.as_of.as_deref(), day)
+    read(place.ui, replica, view, at.as_of.as_deref(), day)
 }
 
 /// The basis that `--basis` names.
@@ -112,9 +112,10 @@ pub fn on(ui: Ui, replica: &Replica, basis: &Basis) -> Result<Point, CliError> {
     begun(replica, replica.read_at(at)?, at.recorded, at.effective)
 }
 
-/// Reads the programme as of `when` for `day`; without the first the view, without the second the day of the last record that is
-/// read, or today.
+/// Reads the programme as of `when` for `day`; without the first the view, without the second the day of a baseline or basis, else
+/// that of the last record that is read, or today.
 pub fn read(
+    ui: Ui,
     replica: &Replica,
     view: &View<'_>,
     when: Option<&str>,
@@ -125,7 +126,17 @@ pub fn read(
         return Err(radslag_client::ClientError::Empty.into());
     }
     let Some(text) = when else { return now(replica, view, day) };
-    let recorded = when::parse(text, replica.clock.now())?;
+    let recorded = match when::parse(text, replica.clock.now()) {
+        Ok(recorded) => recorded,
+        Err(not_a_time) => {
+            let basis = match text.parse::<Basis>() {
+                Ok(basis) => basis,
+                Err(_) => baseline::find(replica, view, text)?.ok_or(not_a_time)?,
+            };
+            let effective_on = day.or(basis.effective_on);
+            return on(ui, replica, &Basis { effective_on, ..basis });
+        }
+    };
     if let Recorded::Position(asked) = recorded {
         check_reached(replica, asked)?;
     }

@@ -224,6 +224,7 @@ impl Renamed {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown) => same,
         }
     }

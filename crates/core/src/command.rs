@@ -59,6 +59,7 @@ impl Draft {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown => None,
         }
     }

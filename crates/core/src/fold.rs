@@ -12,7 +12,7 @@ use crate::field::FieldKey;
 use crate::id::{DeviceSeq, EntityId, Position};
 use crate::record::{Entry, Facts, Recorded};
 use crate::register::{Content, Epoch, Write};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
+use crate::state::{Baseline, Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
 use crate::value::{Slot, ValueRef};
 
 /// One field that an event writes, and what it says there.
@@ -66,6 +66,7 @@ pub fn addition(body: &EventBody) -> Option<Addition> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => None,
     }
 }
@@ -124,6 +125,7 @@ pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => Vec::new(),
     };
     if let Some(added) = addition(body) {
@@ -212,6 +214,7 @@ pub fn write_of(record: &Recorded, body: &EventBody, facts: &Facts, content: Con
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => None,
     };
     Write {
@@ -263,6 +266,15 @@ impl State {
                 self.epochs.push(Epoch { id: *epoch_id, cut: *cut_position });
             }
             Change::RulesAdopted { version } => self.rules = *version,
+            Change::BaselineSet { epoch, position, effective_on } => self.baselines.push(Baseline {
+                event: body.event_id,
+                set_at: record.position,
+                recorded_at: record.recorded_at,
+                device: body.device_id,
+                epoch: *epoch,
+                position: *position,
+                effective_on: *effective_on,
+            }),
             Change::ProgramCreated { .. }
             | Change::OrganisationAdmitted { .. }
             | Change::MemberAdmitted { .. }
@@ -356,6 +368,7 @@ impl State {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown => {}
         }
     }

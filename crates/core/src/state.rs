@@ -9,7 +9,7 @@ use crate::field::FieldKey;
 use crate::id::{DeviceId, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
 use crate::register::{Content, Epoch, Register, Write};
 use crate::time::{CivilDate, Instant};
-use crate::value::ValueRef;
+use crate::value::{Slot, ValueRef};
 
 /// What sort of entity something is, by its number in the state hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,32 @@ pub struct Import {
     pub layout: ValueRef,
 }
 
+/// A point on both clocks that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// The event that named it; the name travels beside it.
+    pub event: EventId,
+    /// Where that stands in the log.
+    pub set_at: Position,
+    /// When the log took it.
+    pub recorded_at: Instant,
+    /// The device that wrote it.
+    pub device: DeviceId,
+    /// The epoch of `position`.
+    pub epoch: EpochId,
+    /// The last record that is read there.
+    pub position: Position,
+    /// The day that it is read for.
+    pub effective_on: CivilDate,
+}
+
+impl Baseline {
+    /// Its name.
+    pub const fn name(&self) -> ValueRef {
+        ValueRef { event: self.event, slot: Slot::BASELINE_NAME }
+    }
+}
+
 /// How much of the past a state holds on to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -158,6 +184,7 @@ pub struct State {
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) imports: Vec<Import>,
     pub(crate) epochs: Vec<Epoch>,
+    pub(crate) baselines: Vec<Baseline>,
 }
 
 impl State {
@@ -177,6 +204,7 @@ impl State {
             devices: BTreeMap::new(),
             imports: Vec::new(),
             epochs: Vec::new(),
+            baselines: Vec::new(),
         }
     }
 
@@ -218,6 +246,11 @@ impl State {
     /// All epochs after the first, in order.
     pub fn epochs(&self) -> &[Epoch] {
         &self.epochs
+    }
+
+    /// The named points, in the order of the log. Two may have one name.
+    pub fn baselines(&self) -> &[Baseline] {
+        &self.baselines
     }
 
     /// Every entity, retired ones too, by id.
@@ -320,7 +353,21 @@ impl State {
         for epoch in &self.epochs {
             hasher.put(epoch.id.bytes()).put_u64(epoch.cut.get());
         }
+        self.hash_baselines(&mut hasher);
         hasher.finish()
+    }
+
+    /// A log without baselines hashes as it did before there were any.
+    fn hash_baselines(&self, hasher: &mut Hasher) {
+        if self.baselines.is_empty() {
+            return;
+        }
+        hasher.put_count(self.baselines.len());
+        for baseline in &self.baselines {
+            hasher.put(baseline.event.bytes()).put_u64(baseline.set_at.get());
+            hasher.put(baseline.epoch.bytes()).put_u64(baseline.position.get());
+            hasher.put(&baseline.effective_on.days().to_be_bytes());
+        }
     }
 
     fn hash_writes(&self, register: &Register, hasher: &mut Hasher) {

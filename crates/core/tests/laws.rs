@@ -5,6 +5,7 @@
 
 mod laws {
     mod as_of;
+    mod baselines;
     mod conflicts;
     mod dates;
     mod effective;

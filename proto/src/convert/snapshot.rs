@@ -9,7 +9,7 @@ use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId, Position};
 use radslag_core::parts::StateParts;
 use radslag_core::register::{Epoch, Register};
-use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, State};
+use radslag_core::state::{Baseline, Device, Entity, EntityKind, Import, Member, Organisation, State};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, ValueRef};
 
@@ -60,6 +60,7 @@ pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
         fences: Vec::new(),
         values: Vec::new(),
         last: None,
+        baselines: state.baselines().iter().map(encode_baseline).collect(),
     })
 }
 
@@ -98,6 +99,7 @@ pub fn decode_state(snapshot: &wire::Snapshot) -> Result<State, ConvertError> {
         devices: all(&snapshot.devices, decode_device).at("devices")?,
         imports: each(&snapshot.imports, |event| id(event).map(import)).at("imports")?,
         epochs: each(&snapshot.epochs, decode_epoch).at("epochs")?,
+        baselines: each(&snapshot.baselines, decode_baseline).at("baselines")?,
     };
     State::from_parts(parts).map_err(|error| wrong(error.to_string()))
 }
@@ -191,6 +193,31 @@ fn decode_device(device: &wire::SnapshotDevice) -> Result<(DeviceId, Device), Co
 
 fn decode_epoch(epoch: &wire::SnapshotEpoch) -> Result<Epoch, ConvertError> {
     Ok(Epoch { id: id(&epoch.epoch_id).at("epoch_id")?, cut: Position::new(epoch.cut) })
+}
+
+fn encode_baseline(baseline: &Baseline) -> wire::SnapshotBaseline {
+    wire::SnapshotBaseline {
+        event_id: baseline.event.to_vec(),
+        set_at: baseline.set_at.get(),
+        recorded_at: baseline.recorded_at.micros(),
+        device_id: baseline.device.to_vec(),
+        epoch_id: baseline.epoch.to_vec(),
+        position: baseline.position.get(),
+        effective_on: baseline.effective_on.days(),
+    }
+}
+
+fn decode_baseline(baseline: &wire::SnapshotBaseline) -> Result<Baseline, ConvertError> {
+    let day = CivilDate::from_days(baseline.effective_on);
+    Ok(Baseline {
+        event: id(&baseline.event_id).at("event_id")?,
+        set_at: Position::new(baseline.set_at),
+        recorded_at: Instant::from_micros(baseline.recorded_at),
+        device: id(&baseline.device_id).at("device_id")?,
+        epoch: id(&baseline.epoch_id).at("epoch_id")?,
+        position: Position::new(baseline.position),
+        effective_on: day.ok_or_else(|| wrong("is not a day")).at("effective_on")?,
+    })
 }
 
 const fn import(event: EventId) -> Import {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use radslag_core::as_of::{AsOf, Recorded as AsRecorded};
 use radslag_core::diff;
-use radslag_core::event::EventBody;
+use radslag_core::event::{Change, EventBody};
 use radslag_core::fold;
 use radslag_core::history::{self, FieldChange};
 use radslag_core::id::{EntityId, Position, ProgramId};
@@ -300,7 +300,10 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
                 kind: body.kind.clone(),
                 author: Some(shape.author(body.actor_id, &body.org_id, body.device_id)),
                 authored_at: Some(timestamp(body.authored_at)),
-                title: touched.first().map(|entity| shape.title(*entity)).unwrap_or_default(),
+                title: match body.change {
+                    Change::BaselineSet { .. } => shape.text(body.event_id, Slot::BASELINE_NAME),
+                    _ => touched.first().map(|entity| shape.title(*entity)).unwrap_or_default(),
+                },
                 entity_ids: touched.iter().map(ToString::to_string).collect(),
                 reason: shape.text(body.event_id, Slot::REASON),
                 decision: shape.text(body.event_id, Slot::DECISION),

@@ -2,7 +2,10 @@
 
 use radslag_core::as_of::{AsOf, Recorded};
 use radslag_core::basis::{Basis, Closing, Open};
+use radslag_core::id::EventId;
+use radslag_core::state::Baseline;
 use radslag_core::time::CivilDate;
+use radslag_core::view::VIEW_VERSION;
 use radslag_engine::clock::day_of;
 use radslag_engine::engine::{Engine, EngineError, Programme};
 use radslag_engine::read::Reading;
@@ -18,6 +21,8 @@ pub(super) struct Asked {
     pub(super) at: AsOf,
     /// The basis.
     pub(super) basis: Option<Basis>,
+    /// The event that named the point; the day of `at`, where there is one, is read instead of the point's.
+    pub(super) baseline: Option<EventId>,
 }
 
 /// A programme at a point.
@@ -61,10 +66,19 @@ pub(super) fn read(engine: &Engine, programme: &Programme, asked: Asked) -> Answ
     let closed_to = engine.closed_to(programme);
     let today = today(engine, programme);
     let mut at = asked.at;
+    let basis = match asked.baseline {
+        None => asked.basis,
+        Some(event) => {
+            let named = named(programme, event)?;
+            at.recorded = Recorded::Position(named.position);
+            at.effective = at.effective.or(named.effective_on);
+            Some(named)
+        }
+    };
     if at.recorded == Recorded::Head {
         at.effective = at.effective.or(Some(today));
     }
-    if let Some(basis) = asked.basis {
+    if let Some(basis) = basis {
         check_held(programme, &basis)?;
     }
     let reading = engine.read_at(programme, at)?;
@@ -77,6 +91,19 @@ pub(super) fn read(engine: &Engine, programme: &Programme, asked: Asked) -> Answ
 fn today(engine: &Engine, programme: &Programme) -> CivilDate {
     let today = day_of(engine.clock().now());
     programme.published().state.today().map_or(today, |last| last.max(today))
+}
+
+/// What a named point rests on.
+fn named(programme: &Programme, event: EventId) -> Answer<Basis> {
+    let published = programme.published();
+    let found = published.state.baselines().iter().find(|baseline| baseline.event == event);
+    let Some(Baseline { epoch, position, effective_on, .. }) = found.copied() else {
+        let what = format!("there is no baseline {event} in the programme");
+        let missing = ApiError::new(Reason::EntityNotFound, what);
+        return Err(missing.with_resource("baseline", event.to_string()).into());
+    };
+    let effective_on = Some(effective_on);
+    Ok(Basis { epoch, position, effective_on, redactions: 0, view_version: VIEW_VERSION })
 }
 
 fn check_held(programme: &Programme, basis: &Basis) -> Answer<()> {

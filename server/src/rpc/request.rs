@@ -81,8 +81,15 @@ impl Fields {
             return self.asked_again(path, basis, &as_of.effective_on);
         }
         let recorded = self.recorded(path, as_of);
+        let baseline = match &as_of.recorded {
+            Some(api::as_of::Recorded::BaselineId(id)) => {
+                self.id(&format!("{path}.baseline_id"), id).map(Some)
+            }
+            _ => Some(None),
+        };
         let effective = self.optional_day(&format!("{path}.effective_on"), &as_of.effective_on);
-        Some(Asked { at: AsOf { recorded: recorded?, effective: effective? }, basis: None })
+        let at = AsOf { recorded: recorded?, effective: effective? };
+        Some(Asked { at, basis: None, baseline: baseline? })
     }
 
     /// A day, or nothing where the field is empty.
@@ -101,12 +108,14 @@ impl Fields {
         let (redactions, view_version) = (basis.redactions, basis.view_version);
         let basis = Basis { epoch: epoch?, position, effective_on, redactions, view_version };
         let at = AsOf { recorded: Recorded::Position(position), effective: effective_on };
-        self.wrong.is_empty().then_some(Asked { at, basis: Some(basis) })
+        self.wrong.is_empty().then_some(Asked { at, basis: Some(basis), baseline: None })
     }
 
     fn recorded(&mut self, path: &str, as_of: &api::AsOf) -> Option<Recorded> {
         match &as_of.recorded {
-            None | Some(api::as_of::Recorded::Basis(_)) => Some(Recorded::Head),
+            None | Some(api::as_of::Recorded::Basis(_) | api::as_of::Recorded::BaselineId(_)) => {
+                Some(Recorded::Head)
+            }
             Some(api::as_of::Recorded::Position(position)) => {
                 Some(Recorded::Position(Position::new(*position)))
             }

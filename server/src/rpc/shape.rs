@@ -8,11 +8,11 @@ use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId};
 use radslag_core::parse::cost::Cost;
 use radslag_core::register::{Content, Write};
-use radslag_core::state::State;
+use radslag_core::state::{Baseline, State};
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_core::view::{
-    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, Weight,
+    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, VIEW_VERSION, Weight,
 };
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
@@ -87,6 +87,7 @@ impl<'a> Shape<'a> {
                 activities: u32::try_from(view.cost.activities).unwrap_or(u32::MAX),
             }),
             state_hash: self.state.hash().to_string(),
+            baselines: self.state.baselines().iter().map(|baseline| self.baseline(baseline)).collect(),
             title: view.title,
         }
     }
@@ -109,6 +110,26 @@ impl<'a> Shape<'a> {
             field: field(conflict.field),
             sides: conflict.sides.iter().map(|side| self.side(conflict.field, side)).collect(),
             weight: weight.into(),
+        }
+    }
+
+    fn baseline(&self, baseline: &Baseline) -> api::Baseline {
+        api::Baseline {
+            baseline_id: baseline.event.to_string(),
+            name: self.text(baseline.event, Slot::BASELINE_NAME),
+            basis: Some(api::Basis {
+                epoch_id: baseline.epoch.to_string(),
+                position: baseline.position.get(),
+                effective_on: baseline.effective_on.to_string(),
+                redactions: 0,
+                view_version: VIEW_VERSION,
+                open: Vec::new(),
+            }),
+            author: Some(self.author_by_device(baseline.device)),
+            position: baseline.set_at.get(),
+            recorded_at: Some(timestamp(baseline.recorded_at)),
+            reason: self.text(baseline.event, Slot::REASON),
+            decision: self.text(baseline.event, Slot::DECISION),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use radslag_core::event::{Change, NewValue};
 use radslag_core::field::FieldKey;
+use radslag_core::id::{EpochId, Position};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::Slot;
 use radslag_engine::clock::{Clock, SystemClock};
@@ -104,6 +105,53 @@ async fn the_same_basis_gives_the_same_answer_whatever_is_written_meanwhile() {
     let epoch_id = town.program.to_string();
     let foreign = refusal(&mut client, api::Basis { epoch_id, ..basis }).await;
     assert_eq!((foreign.code(), reason(&foreign).reason), (Code::FailedPrecondition, Reason::ForeignEpoch));
+}
+
+#[tokio::test]
+async fn a_named_point_is_asked_for_by_its_id_and_listed_with_its_name() {
+    let (_running, mut client) = in_memory().await;
+    let mut town = Town::begin(&mut client).await;
+    let effective_on = "2199-01-01".parse().unwrap();
+    let change = Change::BaselineSet { epoch: EpochId::default(), position: Position::new(6), effective_on };
+    let texts = [(Slot::BASELINE_NAME, "Beslutad 2019"), (Slot::DECISION, "KS-2019/123")];
+    let named = town.device.write(change, &texts);
+    let title = town.device.retitle(town.activity, "Lunchmöte");
+    client.push(town.device.sign(&[named.clone(), title])).await;
+
+    let by_name = asks(Recorded::BaselineId(named.id.to_string()));
+    let answer = client.get(town.program, by_name.clone()).await;
+    let basis = answer.basis.clone().unwrap();
+    assert_eq!((basis.position, basis.effective_on.as_str(), open(&answer)), (6, "2199-01-01", vec![]));
+    let title = |answer: &api::GetProgramResponse| {
+        answer.program.as_ref().unwrap().areas[0].subgoals[0].activities[0].title.clone()
+    };
+    assert_eq!(title(&answer), "Frukostmöte");
+    let on_a_day = api::AsOf { effective_on: "2001-01-01".to_owned(), ..by_name.unwrap() };
+    let on_a_day = client.get(town.program, Some(on_a_day)).await.basis.unwrap();
+    assert_eq!((on_a_day.position, on_a_day.effective_on.as_str()), (6, "2001-01-01"));
+
+    let program = client.get(town.program, None).await.program.unwrap();
+    let [baseline] = &program.baselines[..] else { panic!("one point has a name") };
+    assert_eq!((baseline.name.as_str(), baseline.decision.as_str()), ("Beslutad 2019", "KS-2019/123"));
+    assert_eq!((baseline.basis.clone().unwrap(), baseline.position), (basis, 7));
+    assert_eq!(baseline.author.as_ref().unwrap().member, "Anna Be");
+    let request =
+        api::ListLogRequest { program_id: town.program.to_string(), ..api::ListLogRequest::default() };
+    let log = client.audit.list_log(request).await.unwrap().into_inner();
+    assert_eq!((log.lines[6].kind.as_str(), log.lines[6].title.as_str()), ("baseline_set", "Beslutad 2019"));
+
+    let unknown = asks(Recorded::BaselineId(town.program.to_string()));
+    let request = api::GetProgramRequest { program_id: town.program.to_string(), as_of: unknown };
+    let missing = client.programs.get_program(request).await.unwrap_err();
+    assert_eq!((missing.code(), reason(&missing).reason), (Code::NotFound, Reason::EntityNotFound));
+    // One that names a record that is not there is declined, and the log says so.
+    let ahead = Change::BaselineSet { epoch: EpochId::default(), position: Position::new(99), effective_on };
+    let ahead = town.device.write(ahead, &[(Slot::BASELINE_NAME, "Sen")]);
+    let answer = client.push(town.device.sign(&[ahead])).await;
+    let Some(api::answer::Answer::Rejected(rejected)) = &answer.answers[0].answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(rejected.reason, "POINT_MISSING");
 }
 
 #[tokio::test]

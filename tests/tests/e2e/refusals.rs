@@ -90,7 +90,6 @@ fn what_a_later_release_brings_says_so_and_does_nothing() {
     let haninge = town.municipality("haninge", "Håkan");
     let commands: &[&[&str]] = &[
         &["clone", "x"],
-        &["baseline", "add", "x"],
         &["prove", "x"],
         &["check-proof", "x"],
         &["member", "list"],
