@@ -10,7 +10,7 @@ use crate::ui::{Format, Lang};
 #[derive(Parser, Debug)]
 #[command(name = "radslag", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Table for people or JSON for programs
+    /// Table for people, JSON for programs; Markdown of diff
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     /// Swedish or English (default: the locale's)
@@ -82,7 +82,9 @@ pub enum Command {
     #[command(after_help = "Example: radslag blame --as-of yesterday")]
     Blame(Blame),
     /// What changed between two points in time
-    #[command(after_help = "Examples: radslag diff 2019-04-10\n          radslag diff @12 @40")]
+    #[command(
+        after_help = "Examples: radslag diff 2019-04-10\n          radslag diff @12 @40\n          radslag diff \"Beslutad 2026\" --format md > report.md"
+    )]
     Diff(Diff),
     /// The records of the log
     Log(Log),

@@ -16,6 +16,7 @@ mod e2e {
     mod network;
     mod outbox;
     mod refusals;
+    mod report;
     mod servers;
     mod snapshots;
     mod tables;

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod conflicts;
+mod diff;
 mod edit;
 mod editor;
 mod entry;
@@ -26,11 +27,14 @@ use radslag_client::replica::{Replica, View, find};
 use crate::args::{Cli, Command, Program};
 use crate::error::CliError;
 use crate::shape::Ground;
-use crate::ui::Ui;
+use crate::ui::{Format, Ui};
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
     let place = Place { replica: cli.replica, ui };
+    if ui.format == Format::Md && !matches!(cli.command, Command::Diff(_)) {
+        return Err(CliError::usage("--format md: only diff writes Markdown; take table or json"));
+    }
     match cli.command {
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
         Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
@@ -51,7 +55,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Undo(args) => edit::undo(&place, &args),
         Command::History(args) => past::history(&place, &args),
         Command::Blame(args) => past::blame(&place, &args),
-        Command::Diff(args) => past::diff(&place, &args),
+        Command::Diff(args) => diff::diff(&place, &args),
         Command::Log(args) => past::log(&place, &args),
         Command::Conflicts(args) => conflicts::list(&place, &args),
         Command::Resolve(args) => conflicts::resolve(&place, &args),

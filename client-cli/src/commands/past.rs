@@ -1,28 +1,22 @@
-//! Looking back: history, blame, diff, log, verify.
-
-use std::collections::BTreeSet;
+//! Looking back: history, blame, log, verify.
 
 use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
-use radslag_core::basis::Open;
-use radslag_core::diff::{self, Sort};
 use radslag_core::event::Change;
 use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::EntityKind;
-use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
 use radslag_core::view;
 use serde_json::json;
 
-use super::point::Point;
 use super::{Place, point, provisional};
-use crate::args::{Blame, Diff, History, Log, Verify};
+use crate::args::{Blame, History, Log, Verify};
 use crate::error::CliError;
 use crate::names;
-use crate::shape::{Ground, sum_text, value_json};
+use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
 use crate::when;
 
@@ -217,119 +211,6 @@ fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
     }
     order.extend(program.parties.iter().map(|party| party.id));
     order
-}
-
-/// The days for which the two points of a `diff` are read: one for both, or `FROM..TO`.
-fn days(effective: Option<&str>) -> Result<[Option<CivilDate>; 2], CliError> {
-    let Some(text) = effective else { return Ok([None, None]) };
-    let (from, to) = text.split_once("..").unwrap_or((text, text));
-    Ok([Some(when::day("--effective", from)?), Some(when::day("--effective", to)?)])
-}
-
-/// The two points of a `diff`.
-fn two_points(
-    place: &Place,
-    replica: &Replica,
-    view: &View<'_>,
-    args: &Diff,
-) -> Result<(Point, Point), CliError> {
-    if let Some(text) = &args.basis {
-        let (from, to) =
-            text.split_once("..").ok_or_else(|| CliError::usage("--basis: write both bases, FROM..TO"))?;
-        let (from, to) = (point::basis(from)?, point::basis(to)?);
-        return Ok((point::on(place.ui, replica, &from)?, point::on(place.ui, replica, &to)?));
-    }
-    let [from_day, to_day] = days(args.effective.as_deref())?;
-    let from = point::read(place.ui, replica, view, args.from.as_deref(), from_day)?;
-    Ok((from, point::read(place.ui, replica, view, args.to.as_deref(), to_day)?))
-}
-
-/// `diff`.
-pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
-    let replica = place.open()?;
-    let view = replica.view();
-    let (from, to) = two_points(place, &replica, &view, args)?;
-    let basis = format!("{}..{}", from.basis, to.basis);
-    let open: BTreeSet<Open> = from.open.iter().chain(&to.open).copied().collect();
-    let open: Vec<Open> = open.into_iter().collect();
-    let earlier = view::program(&from.state, &view, from.day);
-    let later = view::program(&to.state, &view, to.day);
-    let ground = Ground { state: &to.state, values: &view, day: to.day };
-    let before = Ground { state: &from.state, values: &view, day: from.day };
-    let changes = diff::diff(&earlier, &later);
-    let ui = place.ui;
-    let mut rows = Vec::new();
-    for change in &changes {
-        let field = change.field;
-        if ui.json() {
-            ui.object(&json!({
-                "entity_id": (!change.entity.is_zero()).then(|| change.entity.to_string()),
-                "title": change.title, "sort": sort_name(change.sort), "field": field.map(|field| field.name()),
-                "before": change.before.as_ref().map(value_json), "after": change.after.as_ref().map(value_json),
-                "basis": basis, "open": point::open_json(&open),
-            }))?;
-            continue;
-        }
-        let text = |ground: &Ground<'_>, value| {
-            field.map_or(String::new(), |field| ground.value_text(ui, field, value))
-        };
-        let (old, new) = (text(&before, change.before.as_ref()), text(&ground, change.after.as_ref()));
-        let by = match field {
-            Some(field) if change.sort == Sort::Revised => ground
-                .state
-                .shown(change.entity, field, ground.day)
-                .map(|write| ground.author(write))
-                .map_or(String::new(), |(org, member)| format!("{org}, {member}")),
-            _ => String::new(),
-        };
-        rows.push(vec![
-            sort_text(ui, change.sort).to_owned(),
-            change.title.clone(),
-            field.map_or(String::new(), |field| ground.field(ui, field)),
-            old,
-            new,
-            by,
-        ]);
-    }
-    if ui.json() {
-        return Ok(());
-    }
-    if rows.is_empty() {
-        ui.tell("ingenting har ändrats", "nothing has changed")?;
-    } else {
-        let headings = match ui.lang {
-            Lang::Sv => ["ändring", "vad", "fält", "före", "efter", "av"],
-            Lang::En => ["change", "what", "field", "before", "after", "by"],
-        };
-        ui.table(&headings, &rows)?;
-    }
-    ui.line("")?;
-    ui.line(&format!(
-        "{}: {} → {}",
-        ui.text("summa", "sum"),
-        sum_text(&earlier.cost),
-        sum_text(&later.cost)
-    ))?;
-    ui.line(&point::footer(ui, &basis, &open))
-}
-
-const fn sort_name(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Added => "added",
-        Sort::Retired => "retired",
-        Sort::Moved => "moved",
-        Sort::Revised => "revised",
-    }
-}
-
-fn sort_text(ui: Ui, sort: Sort) -> &'static str {
-    match (ui.lang, sort) {
-        (Lang::En, sort) => sort_name(sort),
-        (Lang::Sv, Sort::Added) => "ny",
-        (Lang::Sv, Sort::Retired) => "utgått",
-        (Lang::Sv, Sort::Moved) => "flyttad",
-        (Lang::Sv, Sort::Revised) => "ändrad",
-    }
 }
 
 /// `log`.

@@ -23,6 +23,7 @@ pub mod parts;
 pub mod record;
 pub mod register;
 pub mod rejection;
+pub mod report;
 pub mod state;
 pub mod time;
 pub mod value;

@@ -222,6 +222,20 @@ pub struct CostSum {
     pub activities: usize,
 }
 
+impl CostSum {
+    /// What those of some activities that are in force cost.
+    pub fn of<'a>(activities: impl Iterator<Item = &'a ActivityView>) -> Self {
+        let mut cost = Self::default();
+        for activity in activities.filter(|activity| activity.standing == Standing::InForce) {
+            cost.activities += 1;
+            cost.low = cost.low.saturating_add(activity.cost_range.0);
+            cost.high = cost.high.saturating_add(activity.cost_range.1);
+            cost.missing += usize::from(activity.cost.as_ref().is_none_or(|cost| cost.amount.is_none()));
+        }
+        cost
+    }
+}
+
 /// The programme on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramView {
@@ -233,6 +247,13 @@ pub struct ProgramView {
     pub parties: Vec<PartyView>,
     /// What it costs.
     pub cost: CostSum,
+}
+
+impl AreaView {
+    /// Every activity in order.
+    pub fn activities(&self) -> impl Iterator<Item = &ActivityView> {
+        self.subgoals.iter().flat_map(|subgoal| subgoal.activities.iter())
+    }
 }
 
 impl ProgramView {
@@ -262,15 +283,7 @@ pub fn program(state: &State, values: &dyn Values, day: CivilDate) -> ProgramVie
         cost: CostSum::default(),
         areas,
     };
-    let mut cost = CostSum::default();
-    for (_, _, activity) in view.activities().filter(|(.., activity)| activity.standing == Standing::InForce)
-    {
-        cost.activities += 1;
-        cost.low = cost.low.saturating_add(activity.cost_range.0);
-        cost.high = cost.high.saturating_add(activity.cost_range.1);
-        cost.missing += usize::from(activity.cost.as_ref().is_none_or(|cost| cost.amount.is_none()));
-    }
-    view.cost = cost;
+    view.cost = CostSum::of(view.activities().map(|(.., activity)| activity));
     view
 }
 
