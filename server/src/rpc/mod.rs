@@ -10,6 +10,7 @@ mod feed;
 mod frame;
 mod hand_in;
 mod page;
+mod point;
 mod program;
 mod request;
 mod shape;
