@@ -11,7 +11,7 @@ use crate::ui::{Format, Lang};
 #[derive(Parser, Debug)]
 #[command(name = "radslag", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Table for people or JSON for programs
+    /// Table for people, JSON for programs; Markdown of diff
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     /// Swedish or English (default: the locale's)
@@ -55,11 +55,13 @@ pub enum Command {
     /// Who this replica is
     Whoami,
     /// The programme, now or as of a point in time
-    #[command(after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows")]
+    #[command(
+        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01"
+    )]
     Show(Show),
     /// Change an activity
     #[command(
-        after_help = "Example: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
+        after_help = "Examples: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
     )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
@@ -78,13 +80,17 @@ pub enum Command {
     #[command(after_help = "Example: radslag undo 3f2a91bc --reason \"fel rad\"")]
     Undo(Undo),
     /// Every change of one entry: before, after, who, when, why
-    #[command(after_help = "Example: radslag history \"Nyckeltalsdagen\"")]
-    History(Named),
+    #[command(
+        after_help = "Examples: radslag history \"Nyckeltalsdagen\"\n          radslag history \"Nyckeltalsdagen\" --effective 2019-07-01"
+    )]
+    History(History),
     /// Every field with its last author
     #[command(after_help = "Example: radslag blame --as-of yesterday")]
     Blame(Blame),
     /// What changed between two points in time
-    #[command(after_help = "Examples: radslag diff 2019-04-10\n          radslag diff @12 @40")]
+    #[command(
+        after_help = "Examples: radslag diff 2019-04-10\n          radslag diff @12 @40\n          radslag diff \"Beslutad 2026\" --format md > report.md"
+    )]
     Diff(Diff),
     /// The records of the log
     Log(Log),
@@ -116,9 +122,12 @@ pub enum Command {
         after_help = "Examples: radslag watch --format json\n          radslag watch --area Näringsliv --org haninge"
     )]
     Watch(Watch),
-    /// (not yet) Named points in time
-    #[command(hide = true)]
-    Baseline(Later),
+    /// Named points in time: add, list
+    #[command(
+        subcommand,
+        after_help = "Examples: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123\n          radslag diff \"Beslutad 2026\""
+    )]
+    Baseline(BaselineCommand),
     /// (not yet) Write one change with its proof to a file
     #[command(hide = true)]
     Prove(Later),
@@ -260,12 +269,9 @@ pub struct FetchHistory {
 /// `show`.
 #[derive(Args, Debug)]
 pub struct Show {
-    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
-    /// (not yet) What applies on a day
-    #[arg(long, hide = true)]
-    pub effective: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
     /// Only this area
     #[arg(long, value_name = "AREA")]
     pub area: Option<String>,
@@ -275,15 +281,12 @@ pub struct Show {
     /// (not yet) Only what is mine
     #[arg(long, hide = true)]
     pub mine: bool,
-    /// (not yet) On an earlier answer's basis
-    #[arg(long, hide = true)]
-    pub basis: Option<String>,
     /// One row an activity
     #[arg(long)]
     pub rows: bool,
 }
 
-/// What a change says beside the fields, and what its author was looking at.
+/// Why something is changed, and what its author was looking at.
 #[derive(Args, Debug, Default, Clone)]
 pub struct Why {
     /// Why
@@ -295,9 +298,31 @@ pub struct Why {
     /// What you were looking at: the base that status, show, conflicts or export gave (default: what is there now)
     #[arg(long, value_name = "TOKEN")]
     pub base: Option<Form>,
-    /// (not yet) From which day it applies
-    #[arg(long, hide = true, value_name = "DATE")]
+}
+
+/// What a change says beside the fields, and what its author was looking at.
+#[derive(Args, Debug, Default, Clone)]
+pub struct Beside {
+    /// Why, by which decision, in sight of what
+    #[command(flatten)]
+    pub why: Why,
+    /// From which day it applies: 2027-01-01 (default: from the day it is written)
+    #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
+}
+
+/// Which point is read.
+#[derive(Args, Debug, Default, Clone)]
+pub struct At {
+    /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+    /// On the basis of an earlier answer, as it was printed: @98/2026-11-24/r0/v1
+    #[arg(long, value_name = "BASIS", conflicts_with_all = ["as_of", "effective"])]
+    pub basis: Option<String>,
 }
 
 /// The fields of an activity.
@@ -340,16 +365,32 @@ pub struct Edit {
     /// Land only if nobody has changed these fields meanwhile
     #[arg(long)]
     pub strict: bool,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
-/// Something that is named.
+/// `history`.
 #[derive(Args, Debug)]
-pub struct Named {
+pub struct History {
     /// Its title or the beginning of it, or digits of its id
     pub name: String,
+    /// Up to a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// What each change did to that day: 2027-01-01 (default: to the day on which it was recorded)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+}
+
+/// Something that is named, at a point: `area show` and its like.
+#[derive(Args, Debug)]
+pub struct NamedAt {
+    /// Its title or the beginning of it, or digits of its id
+    pub name: String,
+    /// When
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `retire` and `restore`.
@@ -357,9 +398,9 @@ pub struct Named {
 pub struct NamedWhy {
     /// Its title or the beginning of it, or digits of its id
     pub name: String,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// Where among its siblings something goes.
@@ -376,9 +417,9 @@ pub struct MoveTo {
     /// After this sibling
     #[arg(long, value_name = "SIBLING")]
     pub after: Option<String>,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// `area`.
@@ -393,9 +434,9 @@ pub enum AreaCommand {
         /// Its main goal
         #[arg(long)]
         goal: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change name or main goal
     Edit {
@@ -407,9 +448,9 @@ pub enum AreaCommand {
         /// A new main goal; empty text removes it
         #[arg(long)]
         goal: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Move it among the areas
     Move(MoveTo),
@@ -418,7 +459,7 @@ pub enum AreaCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `subgoal`.
@@ -432,9 +473,9 @@ pub enum SubgoalCommand {
         /// What it says
         #[arg(long)]
         title: String,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change its text
     Edit {
@@ -443,9 +484,9 @@ pub enum SubgoalCommand {
         /// A new text
         #[arg(long)]
         title: String,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Move it, also to another area
     Move(MoveTo),
@@ -454,7 +495,7 @@ pub enum SubgoalCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `activity`.
@@ -474,9 +515,9 @@ pub enum ActivityCommand {
         /// The other fields
         #[command(flatten)]
         fields: ActivityFields,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Change it: the same as radslag edit
     Edit(Edit),
@@ -487,7 +528,7 @@ pub enum ActivityCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `party`.
@@ -504,9 +545,9 @@ pub enum PartyCommand {
         /// The organisation that a person belongs to
         #[arg(long)]
         organisation: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// Rename it: one change, wherever it is named
     Edit {
@@ -518,9 +559,9 @@ pub enum PartyCommand {
         /// The organisation that a person belongs to; empty text removes it
         #[arg(long)]
         organisation: Option<String>,
-        /// Why and by which decision
+        /// Why, by which decision, from which day
         #[command(flatten)]
-        why: Why,
+        beside: Beside,
     },
     /// A party has no place in the order
     Move(MoveTo),
@@ -529,7 +570,7 @@ pub enum PartyCommand {
     /// Bring it back
     Restore(NamedWhy),
     /// Show it
-    Show(Named),
+    Show(NamedAt),
 }
 
 /// `undo`.
@@ -547,18 +588,25 @@ pub struct Undo {
 pub struct Blame {
     /// Only this entry
     pub name: Option<String>,
-    /// As of a point in time
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `diff`.
 #[derive(Args, Debug)]
 pub struct Diff {
-    /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12
-    pub from: String,
+    /// The earlier point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
+    #[arg(required_unless_present = "basis")]
+    pub from: Option<String>,
     /// The later point (default: now)
     pub to: Option<String>,
+    /// What applies on that day at both points; two days, FROM..TO, for each its own
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+    /// On the bases of an earlier answer, as they were printed: FROM..TO
+    #[arg(long, value_name = "BASES", conflicts_with_all = ["from", "to", "effective"])]
+    pub basis: Option<String>,
 }
 
 /// `log`.
@@ -578,6 +626,37 @@ pub struct Conflicts {
     /// Only those in which this organisation wrote a side
     #[arg(long)]
     pub org: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// `baseline`.
+#[derive(Subcommand, Debug)]
+pub enum BaselineCommand {
+    /// Give a point a name, for everybody
+    #[command(
+        after_help = "Example: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123"
+    )]
+    Add(BaselineAdd),
+    /// The points that have a name
+    List,
+}
+
+/// `baseline add`.
+#[derive(Args, Debug)]
+pub struct BaselineAdd {
+    /// The name; it can be used wherever a point in time is asked for
+    pub name: String,
+    /// The point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, another baseline (default: the last record that is here)
+    #[arg(long, value_name = "WHEN")]
+    pub at: Option<String>,
+    /// The day that it is read for: 2027-01-01 (default: the day of its last record)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
+    /// Why and by which decision
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// `resolve`.
@@ -594,9 +673,9 @@ pub struct Resolve {
     /// Write what stands in an editor ($VISUAL, $EDITOR); it begins with what the sides give together
     #[arg(long)]
     pub edit: bool,
-    /// Why and by which decision
+    /// Why, by which decision, from which day
     #[command(flatten)]
-    pub why: Why,
+    pub beside: Beside,
 }
 
 /// `outbox`.
@@ -653,6 +732,9 @@ pub struct OutboxResubmit {
     /// With the value as it is after an editor ($VISUAL, $EDITOR)
     #[arg(long, conflicts_with = "all")]
     pub edit: bool,
+    /// Applying from this day on instead of the one that it had
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
     /// Land only if nobody changes the fields from what they are now
     #[arg(long)]
     pub strict: bool,
@@ -682,12 +764,9 @@ pub struct Import {
 /// `export`.
 #[derive(Args, Debug)]
 pub struct Export {
-    /// As of a point in time
-    #[arg(long, value_name = "WHEN")]
-    pub as_of: Option<String>,
-    /// (not yet) What applies on a day
-    #[arg(long, hide = true)]
-    pub effective: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub at: At,
     /// The file to write, ending in .tsv
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use radslag_client::ClientError;
 use radslag_client::form::UnfitForm;
+use radslag_core::rejection::Rejection;
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,11 @@ fn client_hint(error: &ClientError) -> Option<String> {
             "keep this folder as it is and ask the other municipalities to run radslag verify; a copy that was put back on the server belongs there by radslagd restore"
         }
         ClientError::Rejected(_) => "radslag pull, then look with radslag show or radslag conflicts",
+        ClientError::DeclinedAgain { number, rejection }
+            if matches!(**rejection, Rejection::DateNeeded { .. }) =>
+        {
+            return Some(format!("radslag outbox resubmit {number} --effective DATE"));
+        }
         ClientError::DeclinedAgain { .. } => {
             "nothing has changed: name others, make the change anew, or give it up with radslag outbox discard N"
         }

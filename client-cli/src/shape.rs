@@ -1,7 +1,7 @@
 //! Domain values as text for people and as JSON for programs.
 
 use radslag_core::field::FieldKey;
-use radslag_core::id::{EntityId, EventId, MemberId};
+use radslag_core::id::{DeviceId, EntityId, EventId, MemberId};
 use radslag_core::parse::cost::{Cost, format_ore};
 use radslag_core::register::{Content, Write};
 use radslag_core::state::State;
@@ -36,7 +36,12 @@ impl Ground<'_> {
 
     /// Who wrote something: organisation and member.
     pub fn author(&self, write: &Write) -> (String, String) {
-        match self.state.devices().get(&write.device) {
+        self.device(write.device)
+    }
+
+    /// Organisation and member of a device.
+    pub fn device(&self, device: DeviceId) -> (String, String) {
+        match self.state.devices().get(&device) {
             Some(device) => (device.org.to_string(), self.member(device.member)),
             None => (String::new(), String::new()),
         }

@@ -23,6 +23,8 @@ pub enum Format {
     Table,
     /// For programs.
     Json,
+    /// Markdown, for a meeting; `diff` alone.
+    Md,
 }
 
 /// Where and how a command writes.

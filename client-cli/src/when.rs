@@ -35,9 +35,18 @@ pub fn parse(text: &str, now: Instant) -> Result<Recorded, CliError> {
     Ok(Recorded::Instant(Instant::from_micros(zoned.timestamp().as_microsecond())))
 }
 
+/// Reads the day that an option names.
+pub fn day(option: &str, text: &str) -> Result<CivilDate, CliError> {
+    text.parse().map_err(|_| {
+        CliError::usage(format!(
+            "{option} {text:?} is not a day: write 2027-01-01, between 1900-01-01 and 2199-12-31"
+        ))
+    })
+}
+
 fn wrong(text: &str) -> CliError {
     CliError::usage(format!(
-        "{text:?} is not a point in time: write 2019-04-10, 2019-04-10T12:00:00, yesterday or a position such as @12"
+        "{text:?} is not a point in time: write 2019-04-10, 2019-04-10T12:00:00, yesterday, a position such as @12, or a name that radslag baseline list has"
     ))
 }
 

@@ -249,6 +249,7 @@ fn written(body: &EventBody) -> BTreeSet<Key> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => BTreeSet::new(),
     }
 }

@@ -283,6 +283,20 @@ impl Municipality {
         listed
     }
 
+    /// What a command says of the programme, to compare with another replica's: without where in the log each of them stands.
+    ///
+    /// # Panics
+    /// It does not succeed, or the answer is not JSON.
+    #[track_caller]
+    pub fn facts(&self, args: &[&str]) -> Vec<Json> {
+        let mut objects = self.objects(args);
+        for object in objects.iter_mut().filter_map(Json::as_object_mut) {
+            object.remove("basis");
+            object.remove("open");
+        }
+        objects
+    }
+
     /// The exported table, line by line.
     ///
     /// # Panics

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
 
 mod e2e {
+    mod baselines;
     mod bases;
+    mod basis;
     mod cloning;
     mod crashes;
     mod deciding;
     mod editing;
+    mod effective;
     mod fleet;
     mod fork;
     mod live;
@@ -15,6 +18,7 @@ mod e2e {
     mod network;
     mod outbox;
     mod refusals;
+    mod report;
     mod restored;
     mod servers;
     mod snapshots;

@@ -5,6 +5,7 @@ mod resolve;
 
 pub use resolve::resolve;
 
+use radslag_client::clock::day_of;
 use radslag_client::form::Form;
 use radslag_client::replica::Replica;
 use radslag_core::field::FieldKey;
@@ -18,14 +19,12 @@ use radslag_core::value::Slot;
 use radslag_core::view::{self, Conflict, FieldValue, Weight};
 use serde_json::{Value as Json, json};
 
-use super::{Place, ground};
+use super::{Place, point};
 use crate::args::Conflicts;
 use crate::error::CliError;
 use crate::shape::{Ground, weight_name};
 use crate::ui::{Lang, Ui};
 use crate::when;
-
-const DAY: i64 = 86_400_000_000;
 
 /// A conflict with what there is to say about it beside its sides.
 struct Open<'a> {
@@ -33,28 +32,29 @@ struct Open<'a> {
     weight: Weight,
     /// When its second side came into the log.
     since: Instant,
-    days: i64,
+    /// From then to the day that is read.
+    days: i32,
     /// What all sides' authors had before them.
     base: Option<Content>,
     /// What the sides give together, as a suggestion.
     merged: Option<Merged>,
 }
 
-fn look<'a>(replica: &Replica, ground: &Ground<'_>, state: &'a State) -> Result<Vec<Open<'a>>, CliError> {
-    let conflicts = view::conflicts(state);
+/// What there is to say about conflicts, those that weigh most first.
+fn look<'a>(replica: &Replica, ground: &Ground<'_>, conflicts: Vec<Conflict<'a>>) -> Vec<Open<'a>> {
     if conflicts.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let now = replica.clock.now().micros();
+    let now = replica.clock.now();
     let look = |conflict: Conflict<'a>| {
         // Only a fold that keeps every write still has what the sides took the place of.
         let whole = replica.everything_of(conflict.entity).ok().flatten();
         let base = whole.as_ref().and_then(|whole| base_of(whole, &conflict));
-        let since = conflict.sides.get(1).map_or(Instant::from_micros(now), |side| side.recorded_at);
+        let since = conflict.sides.get(1).map_or(now, |side| side.recorded_at);
         Open {
             weight: weight(ground, &conflict),
             since,
-            days: (now - since.micros()).max(0) / DAY,
+            days: (ground.day.days() - day_of(since).days()).max(0),
             merged: merged(ground, &conflict, base.as_ref()),
             base,
             conflict,
@@ -62,7 +62,7 @@ fn look<'a>(replica: &Replica, ground: &Ground<'_>, state: &'a State) -> Result<
     };
     let mut open: Vec<Open<'a>> = conflicts.into_iter().map(look).collect();
     open.sort_by_key(|open| (std::cmp::Reverse(open.weight), open.since));
-    Ok(open)
+    open
 }
 
 /// The latest write of the field that every side's author had seen.
@@ -116,33 +116,35 @@ fn text_of(ground: &Ground<'_>, field: FieldKey, content: Option<&Content>) -> O
 pub fn list(place: &Place, args: &Conflicts) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let point = point::at(place, &replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let ui = place.ui;
-    let mut found = look(&replica, &ground, &view.state)?;
+    let mut found = look(&replica, &ground, view::conflicts_at(ground.state, ground.day));
     found.retain(|open| {
         let mut sides = open.conflict.sides.iter();
         args.org.as_ref().is_none_or(|org| sides.any(|side| ground.author(side).0 == *org))
     });
-    let form = replica.form();
     if ui.json() {
         for open in &found {
-            ui.object(&conflict_json(&ground, open, replica.ledger.state.head(), &form))?;
+            ui.object(&point.marked(conflict_json(&ground, open, replica.ledger.state.head(), &point.form)))?;
         }
         return Ok(());
     }
     if found.is_empty() {
-        return ui.tell("inga konflikter", "no conflicts");
+        ui.tell("inga konflikter", "no conflicts")?;
+        return ui.line(&point.footer(ui));
     }
     for open in &found {
         describe(ui, &ground, open)?;
     }
+    ui.line(&point.footer(ui))?;
     ui.say(ui.text(
         "avgör: radslag resolve ID --take SIDA, --value VÄRDE eller --edit",
         "settle: radslag resolve ID --take SIDE, --value VALUE or --edit",
     ));
     ui.say(&match ui.lang {
-        Lang::Sv => format!("som det visas här, vad som än kommer emellan: lägg till --base {form}"),
-        Lang::En => format!("as it is shown here, whatever comes in between: add --base {form}"),
+        Lang::Sv => format!("som det visas här, vad som än kommer emellan: lägg till --base {}", point.form),
+        Lang::En => format!("as it is shown here, whatever comes in between: add --base {}", point.form),
     });
     Ok(())
 }
@@ -194,7 +196,7 @@ fn weight_text(ui: Ui, weight: Weight) -> &'static str {
     }
 }
 
-fn age_text(ui: Ui, days: i64) -> String {
+fn age_text(ui: Ui, days: i32) -> String {
     match (ui.lang, days) {
         (Lang::Sv, 0) => "sedan i dag".to_owned(),
         (Lang::En, 0) => "since today".to_owned(),

@@ -1,21 +1,22 @@
 //! Editing: fields of an activity, and setting back what one event changed.
 
-use radslag_client::replica::Replica;
-use radslag_core::command::{self, CommandError, Draft, Edit as FieldEdit, To};
-use radslag_core::event::Base;
+use std::collections::BTreeSet;
+
+use radslag_core::command::{self, Draft, Edit as FieldEdit, To};
 use radslag_core::field::FieldKey;
+use radslag_core::history::Told;
 use radslag_core::id::{EntityId, EventId};
 use radslag_core::parse::cost::{Cost, parse_cost};
 use radslag_core::state::EntityKind;
 use radslag_table::MAX_CELL_BYTES;
 
+use super::Place;
 use super::past::changes;
-use super::{Place, ground, meets, queued};
-use crate::args::{ActivityFields, Edit, Undo, Why};
+use super::writing::{Form, Seen, change, hand_over};
+use crate::args::{ActivityFields, Edit, Undo};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::Ground;
-use crate::ui::Ui;
 
 /// Reads an amount; what is not one is a usage error, so that a slip never becomes a comment.
 pub fn cost(text: &str) -> Result<Cost, CliError> {
@@ -65,50 +66,30 @@ pub fn party(ground: &Ground<'_>, name: &str) -> Result<EntityId, CliError> {
 
 /// `edit`.
 pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
-    let mut replica = place.open()?;
-    let view = args.why.view(&replica)?;
-    let ground = ground(&view);
-    let id = names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
-    let edits = edits(&ground, args)?;
-    if edits.is_empty() {
-        return Err(CliError::usage(
-            "say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)",
-        ));
-    }
-    let settled = settled(place.ui, &ground, id, &edits);
-    let mut drafts = command::revise(ground.state, ground.values, ground.day, id, &edits)
-        .map_err(|error| unchanged(&error))?;
-    if args.strict {
-        expect_as_seen(&ground, id, &mut drafts);
-    }
-    let base = view.base;
-    drop(view);
-    let events = hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
-    for line in settled {
-        place.ui.say(&line);
-    }
-    meets::say(place.ui, &replica, &events);
-    Ok(replica.close()?)
+    change(place, &args.beside, |form| {
+        let ground = form.ground;
+        let id =
+            names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
+        let edits = edits(ground, args)?;
+        if edits.is_empty() {
+            return Err(CliError::usage(
+                "say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)",
+            ));
+        }
+        let mut drafts = revised(form, id, &edits)?;
+        if args.strict {
+            expect_as_seen(ground, &mut drafts);
+        }
+        Ok(drafts)
+    })
 }
 
-/// Nothing to change is an answer, not a fault of the command line.
-fn unchanged(error: &CommandError) -> CliError {
-    CliError::Refused { what: error.to_string(), hint: None }
-}
-
-/// Queues the drafts and says so; gives the new events.
-pub fn hand_over(
-    ui: Ui,
-    replica: &mut Replica,
-    base: Base,
-    drafts: Vec<Draft>,
-    why: &Why,
-) -> Result<Vec<EventId>, CliError> {
-    let act = why.act()?;
-    let grouped = drafts.len() > 1;
-    let events = replica.queue(base, drafts, &act, grouped)?;
-    queued(ui, replica, &events)?;
-    Ok(events)
+/// Drafts for what does not say so already on the day from which the change applies; that nothing is left is an answer, not a
+/// fault of the command line.
+pub fn revised(form: &Form<'_>, id: EntityId, edits: &[FieldEdit]) -> Result<Vec<Draft>, CliError> {
+    let ground = form.ground;
+    command::revise(ground.state, ground.values, form.on, id, edits)
+        .map_err(|error| CliError::Refused { what: error.to_string(), hint: None })
 }
 
 fn edits(ground: &Ground<'_>, args: &Edit) -> Result<Vec<FieldEdit>, CliError> {
@@ -164,42 +145,11 @@ fn clearable(name: &str) -> Result<FieldKey, CliError> {
     })
 }
 
-/// Which open conflicts the edit settles, named with their sides.
-fn settled(ui: Ui, ground: &Ground<'_>, id: EntityId, edits: &[FieldEdit]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for edit in edits {
-        let Some(register) = ground.state.register(id, edit.field) else { continue };
-        if !register.in_conflict(ground.day, ground.state.epochs()) {
-            continue;
-        }
-        let sides = register.sides(ground.day, ground.state.epochs());
-        let sides: Vec<String> = sides
-            .into_iter()
-            .map(|side| {
-                format!("{} ({})", ground.text(ui, edit.field, Some(&side.content)), ground.author(side).0)
-            })
-            .collect();
-        lines.push(format!(
-            "{} {}: {}",
-            ui.text("detta avgör konflikten om", "this settles the conflict about"),
-            ground.field(ui, edit.field),
-            sides.join(", ")
-        ));
-    }
-    lines
-}
-
-fn expect_as_seen(ground: &Ground<'_>, id: EntityId, drafts: &mut [Draft]) {
+fn expect_as_seen(ground: &Ground<'_>, drafts: &mut [Draft]) {
     for draft in drafts {
-        let field = match &draft.change {
-            radslag_core::event::Change::FieldRevised { field, .. } => *field,
-            radslag_core::event::Change::ResponsibleAssigned { party, .. }
-            | radslag_core::event::Change::ResponsibleUnassigned { party, .. } => {
-                FieldKey::Responsible(*party)
-            }
-            _ => continue,
-        };
-        draft.expect.push(command::expectations(ground.state, ground.day, id, field));
+        if let Some((entity, field)) = draft.field() {
+            draft.expect.push(command::expectations(ground.state, ground.day, entity, field));
+        }
     }
 }
 
@@ -223,8 +173,8 @@ pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let view = args.why.view(&replica)?;
     // An id in full is looked up; digits may be those of any event.
     let all = match args.event.parse::<EventId>() {
-        Ok(event) => replica.changes_by(&view, event)?,
-        Err(_) => changes(&replica, &view, |_| true)?,
+        Ok(event) => replica.changes_by(&view, event, Told::AsApplied)?,
+        Err(_) => changes(&replica, &view, Told::AsApplied, |_| true)?,
     };
     let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
     ids.dedup();
@@ -233,11 +183,13 @@ pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     // One that is older than the snapshot may well be there, just not here.
     let event = *event.inspect_err(|_| super::provisional::say(place.ui, &replica))?;
     let changed: Vec<_> = all.into_iter().filter(|change| change.event == event).collect();
-    let drafts = command::undo(&view.state, &view, view.day(), &changed)
+    changed.iter().try_for_each(|change| replica.check_held(change.applies_on))?;
+    let entities: BTreeSet<EntityId> = changed.iter().map(|change| change.entity).collect();
+    let view = replica.whole_view(args.why.base.as_ref(), &entities)?;
+    let drafts = command::undo(&view.state, &view, &changed)
         .map_err(|error| CliError::refused(error.to_string(), "radslag history shows what came after it"))?;
-    let base = view.base;
+    let seen = Seen::of(place.ui, &view, &drafts);
     drop(view);
-    let events = hand_over(place.ui, &mut replica, base, drafts, &args.why)?;
-    meets::say(place.ui, &replica, &events);
+    hand_over(place.ui, &mut replica, seen, drafts, &args.why)?;
     Ok(replica.close()?)
 }

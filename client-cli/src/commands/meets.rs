@@ -15,8 +15,8 @@ use crate::names;
 use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
 
-/// Says what these queued events meet; nothing where all is as their author saw it.
-pub fn say(ui: Ui, replica: &Replica, events: &[EventId]) {
+/// Says what these queued events meet; nothing where all is as their author saw it, or was said of a field.
+pub fn say(ui: Ui, replica: &Replica, events: &[EventId], said: &[(EntityId, FieldKey)]) {
     let view = replica.view();
     let ground = ground(&view);
     let own = view.queued.iter().filter(|record| events.contains(&record.event_id));
@@ -28,7 +28,7 @@ pub fn say(ui: Ui, replica: &Replica, events: &[EventId]) {
     let mut apart = BTreeSet::new();
     for (event, write) in &writes {
         retired.extend(touched(write).filter(|entity| is_retired(&ground, *entity)));
-        if is_apart(&ground, *event, write) {
+        if !said.contains(&(write.entity, write.field)) && is_apart(&ground, *event, write) {
             apart.insert((write.entity, write.field));
         }
     }

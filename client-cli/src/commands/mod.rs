@@ -1,13 +1,16 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod baseline;
 mod clone;
 mod conflicts;
+mod diff;
 mod edit;
 mod editor;
 mod entry;
 mod meets;
 mod outbox;
 mod past;
+mod point;
 mod provisional;
 mod quickstart;
 mod setup;
@@ -15,23 +18,25 @@ mod show;
 mod sync;
 mod table;
 mod watch;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::replica::{Replica, View, find};
-use radslag_core::id::EventId;
-use serde_json::json;
 
-use crate::args::{Cli, Command, Program, Why};
+use crate::args::{Cli, Command, Program};
 use crate::error::CliError;
 use crate::shape::Ground;
-use crate::ui::Ui;
+use crate::ui::{Format, Ui};
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
     let place = Place { replica: cli.replica, ui };
+    if ui.format == Format::Md && !matches!(cli.command, Command::Diff(_)) {
+        return Err(CliError::usage("--format md: only diff writes Markdown; take table or json"));
+    }
     match cli.command {
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
         Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
@@ -53,7 +58,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Undo(args) => edit::undo(&place, &args),
         Command::History(args) => past::history(&place, &args),
         Command::Blame(args) => past::blame(&place, &args),
-        Command::Diff(args) => past::diff(&place, &args),
+        Command::Diff(args) => diff::diff(&place, &args),
         Command::Log(args) => past::log(&place, &args),
         Command::Conflicts(args) => conflicts::list(&place, &args),
         Command::Resolve(args) => conflicts::resolve(&place, &args),
@@ -63,7 +68,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Verify(args) => past::verify(&place, &args).await,
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Watch(args) => watch::watch(&place, &args).await,
-        Command::Baseline(_) => Err(not_yet("baseline")),
+        Command::Baseline(command) => baseline::baseline(&place, &command),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),
         Command::Member(_) => Err(not_yet("member")),
@@ -117,45 +122,4 @@ fn confirm(ui: Ui, about: &[String], question: &str) -> Result<bool, CliError> {
 /// The view as something to read.
 fn ground<'a>(view: &'a View<'_>) -> Ground<'a> {
     Ground { state: &view.state, values: view, day: view.day() }
-}
-
-impl Why {
-    /// What the change is made in sight of: what its author was looking at, else what the replica shows now.
-    fn view<'a>(&self, replica: &'a Replica) -> Result<View<'a>, CliError> {
-        Ok(self.base.as_ref().map_or_else(|| Ok(replica.view()), |form| replica.view_of(form))?)
-    }
-
-    /// The reason and decision for the events; an effective date is for a later release.
-    fn act(&self) -> Result<radslag_client::author::Act, CliError> {
-        if self.effective.is_some() {
-            return Err(not_yet("--effective"));
-        }
-        let given = |option, text: &Option<String>| {
-            let text = text.as_deref().filter(|text| !text.is_empty());
-            text.map(|text| edit::cell(option, text)).transpose()
-        };
-        let reason = given("--reason", &self.reason)?;
-        Ok(radslag_client::author::Act { reason, decision: given("--decision", &self.decision)? })
-    }
-}
-
-/// How many events are named one by one.
-const NAMED: usize = 8;
-
-/// Says what was queued.
-fn queued(ui: Ui, replica: &Replica, events: &[EventId]) -> Result<(), CliError> {
-    if ui.json() {
-        let ids: Vec<String> = events.iter().map(ToString::to_string).collect();
-        return ui.object(&json!({"queued": ids, "outbox": replica.outbox.len()}));
-    }
-    // A table's worth of ids helps nobody; the outbox lists them.
-    let list = if events.len() > NAMED {
-        format!("{} {}", events.len(), ui.text("ändringar", "changes"))
-    } else {
-        events.iter().map(EventId::short).collect::<Vec<_>>().join(", ")
-    };
-    ui.line(&match ui.lang {
-        crate::ui::Lang::Sv => format!("köad, inte synkroniserad: {list}   (radslag sync skickar)"),
-        crate::ui::Lang::En => format!("queued, not synced: {list}   (radslag sync sends)"),
-    })
 }

@@ -1,10 +1,10 @@
-//! Looking back: history, blame, diff, log, verify.
+//! Looking back: history, blame, log, verify.
 
 use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
-use radslag_core::diff::{self, Sort};
-use radslag_core::history::{self, FieldChange};
+use radslag_core::event::Change;
+use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::EntityKind;
@@ -12,12 +12,11 @@ use radslag_core::value::Slot;
 use radslag_core::view;
 use serde_json::json;
 
-use super::show::point;
-use super::{Place, ground, provisional};
-use crate::args::{Blame, Diff, Log, Named, Verify};
+use super::{Place, point, provisional};
+use crate::args::{Blame, History, Log, Verify};
 use crate::error::CliError;
 use crate::names;
-use crate::shape::{Ground, sum_text, value_json};
+use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
 use crate::when;
 
@@ -33,33 +32,42 @@ pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliE
     Ok(records)
 }
 
-/// Every change of every field that `wanted` lets through, oldest first.
+/// Every change of every field that `wanted` lets through, oldest first, told for the day that `told` says.
 pub fn changes(
     replica: &Replica,
     view: &View<'_>,
+    told: Told,
     wanted: impl Fn(&FieldChange) -> bool,
 ) -> Result<Vec<FieldChange>, CliError> {
     let mut state = replica.origin();
+    if told != Told::AsRecorded {
+        state = state.keeping_everything();
+    }
     let mut found = Vec::new();
     for record in records(replica, view)? {
-        found.extend(history::step(&mut state, &record).into_iter().filter(|change| wanted(change)));
+        found.extend(
+            history::step_told(&mut state, &record, told).into_iter().filter(|change| wanted(change)),
+        );
     }
     Ok(found)
 }
 
 /// `history`.
-pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
+pub fn history(place: &Place, args: &History) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let day = args.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
+    let point = point::read(place.ui, &replica, &view, args.as_of.as_deref(), day)?;
+    let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
-    let changes = replica.changes_of(&view, id)?;
+    let told = day.map_or(Told::AsRecorded, Told::For);
+    let changes = replica.changes_of(&view, id, told, ground.state.head())?;
     let ui = place.ui;
     provisional::say(ui, &replica);
     if ui.json() {
         for change in &changes {
-            ui.object(&change_json(&ground, change, confirmed))?;
+            ui.object(&point.marked(change_json(&ground, change, confirmed)))?;
         }
         return Ok(());
     }
@@ -70,7 +78,9 @@ pub fn history(place: &Place, args: &Named) -> Result<(), CliError> {
     };
     let rows: Vec<Vec<String>> =
         changes.iter().map(|change| change_row(ui, &ground, change, confirmed)).collect();
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 pub fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> serde_json::Value {
@@ -136,8 +146,8 @@ fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Posi
 pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point(&replica, &view, args.as_of.as_deref())?;
-    let ground = Ground { state: &point.state, values: &view, day: point.day };
+    let point = point::at(place, &replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let only =
         args.name.as_deref().map(|name| names::entity(ground.state, ground.values, ground.day, ANY, name));
     let only = only.transpose()?;
@@ -152,13 +162,13 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
         for line in history::blame(ground.state, entity, ground.day) {
             let (org, member) = ground.author(line.shown);
             if ui.json() {
-                ui.object(&json!({
+                ui.object(&point.marked(json!({
                     "entity_id": entity.to_string(), "title": ground.title(entity), "field": line.field.name(),
                     "value": ground.json(line.field, Some(&line.shown.content)), "org": org, "member": member,
                     "event_id": line.shown.event.to_string(), "position": confirmed(line.shown.position).then(|| line.shown.position.get()),
                     "recorded_at": confirmed(line.shown.position).then(|| when::rfc3339(line.shown.recorded_at)), "in_conflict": line.in_conflict,
                     "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
-                }))?;
+                })))?;
                 continue;
             }
             let flag = if line.in_conflict { ui.text("  [konflikt]", "  [conflict]") } else { "" };
@@ -183,7 +193,9 @@ pub fn blame(place: &Place, args: &Blame) -> Result<(), CliError> {
         Lang::Sv => ["vad", "fält", "värde", "av", "när", "händelse"],
         Lang::En => ["what", "field", "value", "by", "when", "event"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 /// The programme, its areas, sub-goals and activities in order, then the parties.
@@ -201,85 +213,6 @@ fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
     order
 }
 
-/// `diff`.
-pub fn diff(place: &Place, args: &Diff) -> Result<(), CliError> {
-    let replica = place.open()?;
-    let view = replica.view();
-    let from = point(&replica, &view, Some(&args.from))?;
-    let to = point(&replica, &view, args.to.as_deref())?;
-    let earlier = view::program(&from.state, &view, from.day);
-    let later = view::program(&to.state, &view, to.day);
-    let ground = Ground { state: &to.state, values: &view, day: to.day };
-    let before = Ground { state: &from.state, values: &view, day: from.day };
-    let changes = diff::diff(&earlier, &later);
-    let ui = place.ui;
-    let mut rows = Vec::new();
-    for change in &changes {
-        let field = change.field;
-        if ui.json() {
-            ui.object(&json!({
-                "entity_id": (!change.entity.is_zero()).then(|| change.entity.to_string()),
-                "title": change.title, "sort": sort_name(change.sort), "field": field.map(|field| field.name()),
-                "before": change.before.as_ref().map(value_json), "after": change.after.as_ref().map(value_json),
-            }))?;
-            continue;
-        }
-        let text = |ground: &Ground<'_>, value| {
-            field.map_or(String::new(), |field| ground.value_text(ui, field, value))
-        };
-        let (old, new) = (text(&before, change.before.as_ref()), text(&ground, change.after.as_ref()));
-        let by = match field {
-            Some(field) if change.sort == Sort::Revised => ground
-                .state
-                .shown(change.entity, field, ground.day)
-                .map(|write| ground.author(write))
-                .map_or(String::new(), |(org, member)| format!("{org}, {member}")),
-            _ => String::new(),
-        };
-        rows.push(vec![
-            sort_text(ui, change.sort).to_owned(),
-            change.title.clone(),
-            field.map_or(String::new(), |field| ground.field(ui, field)),
-            old,
-            new,
-            by,
-        ]);
-    }
-    if ui.json() {
-        return Ok(());
-    }
-    if rows.is_empty() {
-        ui.tell("ingenting har ändrats", "nothing has changed")?;
-    } else {
-        let headings = match ui.lang {
-            Lang::Sv => ["ändring", "vad", "fält", "före", "efter", "av"],
-            Lang::En => ["change", "what", "field", "before", "after", "by"],
-        };
-        ui.table(&headings, &rows)?;
-    }
-    ui.line("")?;
-    ui.line(&format!("{}: {} → {}", ui.text("summa", "sum"), sum_text(&earlier.cost), sum_text(&later.cost)))
-}
-
-const fn sort_name(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Added => "added",
-        Sort::Retired => "retired",
-        Sort::Moved => "moved",
-        Sort::Revised => "revised",
-    }
-}
-
-fn sort_text(ui: Ui, sort: Sort) -> &'static str {
-    match (ui.lang, sort) {
-        (Lang::En, sort) => sort_name(sort),
-        (Lang::Sv, Sort::Added) => "ny",
-        (Lang::Sv, Sort::Retired) => "utgått",
-        (Lang::Sv, Sort::Moved) => "flyttad",
-        (Lang::Sv, Sort::Revised) => "ändrad",
-    }
-}
-
 /// `log`.
 pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     if args.by.is_some() {
@@ -287,7 +220,8 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     }
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
+    let point = point::read(place.ui, &replica, &view, None, None)?;
+    let ground = point.ground(&view);
     let confirmed = replica.ledger.state.head();
     let last = args.last.unwrap_or(usize::MAX);
     let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
@@ -298,7 +232,7 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let mut rows = Vec::new();
     for record in &all[skip..] {
         if ui.json() {
-            ui.object(&record_json(&ground, record, confirmed))?;
+            ui.object(&point.marked(record_json(&ground, record, confirmed)))?;
             continue;
         }
         let queued = record.position > confirmed;
@@ -325,7 +259,9 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
         Lang::Sv => ["position", "när", "vem", "slag", "vad", "varför", "händelse"],
         Lang::En => ["position", "when", "who", "kind", "what", "why", "event"],
     };
-    ui.table(&headings, &rows)
+    ui.table(&headings, &rows)?;
+    ui.line("")?;
+    ui.line(&point.footer(ui))
 }
 
 /// Organisation and member of a record, as their device was enrolled.
@@ -356,8 +292,11 @@ pub fn record_json(ground: &Ground<'_>, record: &Recorded, confirmed: Position) 
     })
 }
 
-/// The title of the first entity that an event touched.
+/// The title of the first entity that an event touched, or the name that it gave to a point.
 fn touched(ground: &Ground<'_>, body: &radslag_core::event::EventBody) -> Option<String> {
+    if matches!(body.change, Change::BaselineSet { .. }) {
+        return ground.beside(body.event_id, Slot::BASELINE_NAME);
+    }
     let writes = radslag_core::fold::field_writes(body);
     writes.first().map(|write| ground.title(write.entity))
 }

@@ -1,97 +1,46 @@
 //! `show`: the programme now, with what is queued, or as of a point in time.
 
-use radslag_client::form::Form;
-use radslag_client::replica::{Replica, View};
-use radslag_core::as_of::{self, AsOf};
-use radslag_core::id::{EntityId, Position};
+use radslag_core::basis::Open;
+use radslag_core::history::BlameLine;
+use radslag_core::id::EntityId;
 use radslag_core::parse::nfc_eq;
-use radslag_core::state::{EntityKind, State};
+use radslag_core::state::EntityKind;
 use radslag_core::time::CivilDate;
-use radslag_core::view::{self, ActivityView, ProgramView, Standing};
+use radslag_core::view::{self, ActivityView, AreaView, ProgramView, Standing, SubgoalView};
 use serde_json::{Value as Json, json};
 
-use super::{Place, ground, provisional};
-use crate::args::Show;
+use super::point::Point;
+use super::{Place, point, provisional};
+use crate::args::{NamedAt, Show};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::{Ground, cost_json, cost_text, field_name, sum_text};
 use crate::ui::{Lang, Ui, fold};
 use crate::when;
 
-/// A programme at a point: the view, or the confirmed log as of then.
-pub struct Point {
-    /// The state.
-    pub state: State,
-    /// The day that is read.
-    pub day: CivilDate,
-    /// The last confirmed record that is read; queued changes have no position yet.
-    pub position: Position,
-    /// What whoever reads it has seen.
-    pub form: Form,
-}
-
-/// Reads the programme at `as_of`, or the view where none is given.
-pub fn point(replica: &Replica, view: &View<'_>, as_of: Option<&str>) -> Result<Point, CliError> {
-    let head = replica.ledger.state.head();
-    if head.get() == 0 {
-        return Err(radslag_client::ClientError::Empty.into());
-    }
-    let Some(text) = as_of else {
-        return Ok(Point {
-            state: view.state.clone(),
-            day: view.day(),
-            position: head,
-            form: replica.form(),
-        });
-    };
-    let recorded = when::parse(text, replica.clock.now())?;
-    if let as_of::Recorded::Position(asked) = recorded
-        && asked > head
-    {
-        return Err(CliError::refused(
-            format!("position {asked} is after the last one, {head}"),
-            "radslag pull, or name an earlier position",
-        ));
-    }
-    let state = replica.read_at(AsOf { recorded, effective: None })?.state;
-    let Some(day) = state.today() else {
-        let began = replica.began()?.map(when::rfc3339).unwrap_or_default();
-        return Err(CliError::refused(
-            format!("the programme began later, {began}"),
-            format!("radslag show --as-of {began}"),
-        ));
-    };
-    Ok(Point { position: state.head(), form: replica.form_as_of(&state), state, day })
-}
-
 /// `show`.
 pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
-    let later = [
-        (args.effective.is_some(), "--effective"),
-        (args.org.is_some(), "--org"),
-        (args.mine, "--mine"),
-        (args.basis.is_some(), "--basis"),
-    ];
+    let later = [(args.org.is_some(), "--org"), (args.mine, "--mine")];
     if let Some((_, what)) = later.iter().find(|(given, _)| *given) {
         return Err(super::not_yet(what));
     }
     let replica = place.open()?;
     let view = replica.view();
-    let point = point(&replica, &view, args.as_of.as_deref())?;
-    let ground = Ground { state: &point.state, values: &view, day: point.day };
+    let point = point::at(place, &replica, &view, &args.at)?;
+    let ground = point.ground(&view);
     let program = view::program(&point.state, &view, point.day);
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {
-        (true, true) => rows_json(place.ui, &program, area),
-        (true, false) => place.ui.object(&summary_json(&point, &program)),
-        (false, true) => rows(place.ui, &ground, &program, area),
+        (true, true) => return rows_json(place.ui, &point, &program, area),
+        (true, false) => return place.ui.object(&point.marked(summary_json(&point, &program))),
+        (false, true) => rows(place.ui, &program, area)?,
         (false, false) => {
-            let queued = replica.outbox.len();
-            let queued = if args.as_of.is_none() { queued } else { 0 };
-            tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))
+            let queued = if point.open.contains(&Open::Queued) { replica.outbox.len() } else { 0 };
+            tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))?;
         }
     }
+    place.ui.line(&point.footer(place.ui))
 }
 
 /// The area that a name means.
@@ -108,26 +57,31 @@ fn heading(title: &str, goal: Option<&str>) -> String {
     goal.map_or_else(|| title.to_owned(), |goal| format!("{title} - {goal}"))
 }
 
-fn counts(program: &ProgramView) -> (usize, usize, usize) {
-    let live = |standing: Standing| standing != Standing::Retired;
-    let areas = program.areas.iter().filter(|area| live(area.standing)).count();
-    let subgoals = program.subgoals().filter(|subgoal| live(subgoal.standing)).count();
-    (areas, subgoals, program.activities().count())
+/// How many areas, sub-goals and activities are in force, and how many are listed that are not yet.
+fn counts(program: &ProgramView) -> [usize; 4] {
+    let areas: Vec<Standing> = program.areas.iter().map(|area| area.standing).collect();
+    let subgoals: Vec<Standing> = program.subgoals().map(|subgoal| subgoal.standing).collect();
+    let activities: Vec<Standing> = program.activities().map(|(.., activity)| activity.standing).collect();
+    let in_force = |found: &[Standing]| found.iter().filter(|one| **one == Standing::InForce).count();
+    let all = [areas.as_slice(), &subgoals, &activities].concat();
+    let later = all.iter().filter(|one| matches!(one, Standing::NotYet(_))).count();
+    [in_force(&areas), in_force(&subgoals), in_force(&activities), later]
 }
 
 fn summary_json(point: &Point, program: &ProgramView) -> Json {
-    let (headings, subgoals, activities) = counts(program);
+    let [headings, subgoals, activities, not_yet] = counts(program);
     json!({
         "program_id": point.state.program_id().to_string(),
         "title": program.title,
         "position": point.position.get(),
         "effective_on": point.day.to_string(),
         "headings": headings, "subgoals": subgoals, "activities": activities,
+        "not_yet_in_force": not_yet,
         "cost": {
             "sum_ore": program.cost.low, "low_ore": program.cost.low, "high_ore": program.cost.high,
             "missing": program.cost.missing,
         },
-        "conflicts": view::conflicts(&point.state).len(),
+        "conflicts": view::conflicts_at(&point.state, point.day).len(),
         "state_hash": point.state.hash().to_string(),
         "base_token": point.form.to_string(),
     })
@@ -135,10 +89,10 @@ fn summary_json(point: &Point, program: &ProgramView) -> Json {
 
 /// What a line of sums says: `13 headings, 21 sub-goals, 32 activities, 525 000 kr; 26 of 32 activities lack a cost`.
 pub fn summary(ui: Ui, program: &ProgramView) -> String {
-    let (headings, subgoals, activities) = counts(program);
+    let [headings, subgoals, activities, not_yet] = counts(program);
     let sum = sum_text(&program.cost);
     let missing = program.cost.missing;
-    match ui.lang {
+    let mut summary = match ui.lang {
         Lang::Sv => format!(
             "{headings} rubriker, {subgoals} delmål, {activities} aktiviteter, {sum}; \
              {missing} av {activities} aktiviteter saknar kostnad"
@@ -147,13 +101,18 @@ pub fn summary(ui: Ui, program: &ProgramView) -> String {
             "{headings} headings, {subgoals} sub-goals, {activities} activities, {sum}; \
              {missing} of {activities} activities lack a cost"
         ),
+    };
+    if not_yet > 0 {
+        let later = ui.text("gäller ännu inte", "not yet in force");
+        summary.push_str(&format!("; {not_yet} {later}"));
     }
+    summary
 }
 
-fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows_json(ui: Ui, point: &Point, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
-            ui.object(&json!({
+            ui.object(&point.marked(json!({
                 "activity_id": activity.id.to_string(), "area": area.title, "goal": area.goal, "subgoal": subgoal.title,
                 "title": activity.title, "responsible": activity.responsible_text, "time": activity.time,
                 "cost": activity.cost.as_ref().map(cost_json), "comment": activity.comment,
@@ -161,24 +120,26 @@ fn rows_json(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<()
                 "responsible_ids": activity.responsible.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "lead_id": activity.lead.map(|lead| lead.to_string()),
                 "conflicts": activity.conflicting.iter().map(|field| field.name()).collect::<Vec<_>>(),
-            }))?;
+                "standing": standing_name(activity.standing), "in_force_from": in_force_from(activity.standing),
+                "parent_in_force": parent_in_force(area, subgoal),
+            })))?;
         }
     }
     Ok(())
 }
 
-fn rows(ui: Ui, ground: &Ground<'_>, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     let headings = match ui.lang {
         Lang::Sv => ["id", "område", "aktivitet", "ansvarig", "tid", "kostnad"],
         Lang::En => ["id", "area", "activity", "responsible", "time", "cost"],
     };
     let mut rows = Vec::new();
-    for (area, _, activity) in program.activities() {
+    for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
             rows.push(vec![
                 names::front(activity.id),
                 area.title.clone(),
-                format!("{}{}", activity.title, flags(ui, ground, activity)),
+                format!("{}{}", activity.title, flags(ui, activity, parent_in_force(area, subgoal))),
                 activity.responsible_text.clone(),
                 activity.time.clone().unwrap_or_default(),
                 activity.cost.as_ref().map(cost_text).unwrap_or_default(),
@@ -190,25 +151,55 @@ fn rows(ui: Ui, ground: &Ground<'_>, program: &ProgramView, only: Option<EntityI
     ui.line(&summary(ui, program))
 }
 
-fn flags(ui: Ui, _ground: &Ground<'_>, activity: &ActivityView) -> String {
-    let mut flags = Vec::new();
-    if activity.standing == Standing::NotYet {
-        flags.push(ui.text("gäller ännu inte", "not yet in force").to_owned());
+fn parent_in_force(area: &AreaView, subgoal: &SubgoalView) -> bool {
+    [area.standing, subgoal.standing] == [Standing::InForce; 2]
+}
+
+const fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::InForce => "in_force",
+        Standing::NotYet(_) => "not_yet",
+        Standing::Retired => "retired",
+    }
+}
+
+fn in_force_from(standing: Standing) -> Option<String> {
+    if let Standing::NotYet(from) = standing { Some(from.to_string()) } else { None }
+}
+
+/// What is to be known of where something stands, in words; none where it is in force like everything else.
+fn standing_text(ui: Ui, standing: Standing) -> Option<String> {
+    match standing {
+        Standing::InForce => None,
+        Standing::NotYet(from) => Some(format!("{} {from}", ui.text("gäller från", "in force from"))),
+        Standing::Retired => Some(ui.text("utgått", "retired").to_owned()),
+    }
+}
+
+fn bracketed(flags: &[String]) -> String {
+    if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) }
+}
+
+fn flags(ui: Ui, activity: &ActivityView, parent_in_force: bool) -> String {
+    let mut flags: Vec<String> = standing_text(ui, activity.standing).into_iter().collect();
+    if !parent_in_force && activity.standing == Standing::InForce {
+        let stray = ui.text("under något som inte gäller", "under something that is not in force");
+        flags.push(stray.to_owned());
     }
     for field in &activity.conflicting {
         flags.push(format!("{}: {}", ui.text("konflikt", "conflict"), field_name(ui, *field)));
     }
-    if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) }
+    bracketed(&flags)
 }
 
 /// Where in the log the programme is read, and how much of it is only queued.
 fn standing(ui: Ui, point: &Point, queued: usize) -> String {
-    let at = format!("position {}, {}", point.position, when::local(point.state.recorded_at()));
-    match (ui.lang, queued) {
-        (_, 0) => at,
+    let at = match (ui.lang, queued) {
+        (_, 0) => format!("position {}, {}", point.position, when::local(point.state.recorded_at())),
         (Lang::Sv, queued) => format!("position {} och {queued} i kö", point.position),
         (Lang::En, queued) => format!("position {} and {queued} queued", point.position),
-    }
+    };
+    format!("{at}; {} {}", ui.text("gäller", "in force on"), point.day)
 }
 
 fn tree(
@@ -220,15 +211,15 @@ fn tree(
 ) -> Result<(), CliError> {
     ui.line(&program.title)?;
     ui.line(standing)?;
-    let retired =
-        |standing| if standing == Standing::Retired { ui.text("  [utgått]", "  [retired]") } else { "" };
+    let flag = |standing| bracketed(&standing_text(ui, standing).into_iter().collect::<Vec<_>>());
     for area in program.areas.iter().filter(|area| only.is_none_or(|only| only == area.id)) {
         ui.line("")?;
-        ui.line(&format!("{}{}", heading(&area.title, area.goal.as_deref()), retired(area.standing)))?;
+        ui.line(&format!("{}{}", heading(&area.title, area.goal.as_deref()), flag(area.standing)))?;
         for subgoal in &area.subgoals {
-            indented(ui, 2, &format!("{}{}", subgoal.title, retired(subgoal.standing)))?;
+            indented(ui, 2, &format!("{}{}", subgoal.title, flag(subgoal.standing)))?;
             for activity in &subgoal.activities {
-                indented(ui, 4, &format!("– {}{}", activity.title, flags(ui, ground, activity)))?;
+                let flags = flags(ui, activity, parent_in_force(area, subgoal));
+                indented(ui, 4, &format!("– {}{flags}", activity.title))?;
                 let facts = [
                     Some(activity.responsible_text.clone()).filter(|text| !text.is_empty()),
                     activity.lead.map(|lead| format!("{}: {}", ui.text("leder", "lead"), ground.title(lead))),
@@ -253,48 +244,78 @@ fn indented(ui: Ui, by: usize, text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Shows one entity, field by field, with who wrote what.
-pub fn entity(place: &Place, kind: EntityKind, name: &str) -> Result<(), CliError> {
+/// Shows one entity, field by field, with who wrote what, and what will apply on a later day.
+pub fn entity(place: &Place, kind: EntityKind, args: &NamedAt) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let ground = ground(&view);
-    let id = names::entity(ground.state, ground.values, ground.day, &[kind], name)?;
+    let mut point = point::at(place, &replica, &view, &args.at)?;
+    let ground = point.ground(&view);
+    let id = names::entity(ground.state, ground.values, ground.day, &[kind], &args.name)?;
+    // What applied on the days between that one and today is not in the programme of today.
+    replica.put_back(&mut point.state, id)?;
+    let ground = point.ground(&view);
     let ui = place.ui;
-    let lines = radslag_core::history::blame(ground.state, id, ground.day);
+    let standing = view::standing(ground.state, id, ground.day);
+    let mut lines = radslag_core::history::blame(ground.state, id, ground.day);
+    let now = lines.len();
+    lines.extend(later(&ground, id));
     if ui.json() {
-        let fields: Vec<Json> = lines
-            .iter()
-            .map(|line| {
-                let (org, member) = ground.author(line.shown);
-                json!({
-                    "field": line.field.name(), "value": ground.json(line.field, Some(&line.shown.content)),
-                    "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
-                    "org": org, "member": member, "event_id": line.shown.event.to_string(), "in_conflict": line.in_conflict,
-                })
-            })
-            .collect();
-        return ui.object(&json!({
-            "entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields,
-            "base_token": replica.form().to_string(),
-        }));
-    }
-    ui.line(&format!("{}  {}", id, ground.title(id)))?;
-    let rows: Vec<Vec<String>> = lines
-        .iter()
-        .map(|line| {
+        let json = |(index, line): (usize, &BlameLine<'_>)| {
             let (org, member) = ground.author(line.shown);
-            let flag = if line.in_conflict { ui.text("  [konflikt]", "  [conflict]") } else { "" };
-            vec![
-                ground.field(ui, line.field),
-                format!("{}{flag}", ground.text(ui, line.field, Some(&line.shown.content))),
-                format!("{org}, {member}"),
-            ]
-        })
-        .collect();
+            json!({
+                "field": line.field.name(), "value": ground.json(line.field, Some(&line.shown.content)),
+                "party_id": (!line.field.qualifier().is_zero()).then(|| line.field.qualifier().to_string()),
+                "org": org, "member": member, "event_id": line.shown.event.to_string(), "in_conflict": line.in_conflict,
+                "applies_on": line.shown.date.to_string(), "later": index >= now,
+            })
+        };
+        let fields: Vec<Json> = lines.iter().enumerate().map(json).collect();
+        return ui.object(&point.marked(json!({
+            "entity_id": id.to_string(), "kind": kind.name(), "title": ground.title(id), "fields": fields,
+            "standing": standing_name(standing), "in_force_from": in_force_from(standing),
+            "base_token": point.form.to_string(),
+        })));
+    }
+    let flag = bracketed(&standing_text(ui, standing).into_iter().collect::<Vec<_>>());
+    ui.line(&format!("{}  {}{flag}", id, ground.title(id)))?;
+    let row = |(index, line): (usize, &BlameLine<'_>)| {
+        let (org, member) = ground.author(line.shown);
+        let later = format!("{} {}", ui.text("från", "from"), line.shown.date);
+        let mut flags = Vec::new();
+        flags.extend((index >= now).then_some(later));
+        flags.extend(line.in_conflict.then(|| ui.text("konflikt", "conflict").to_owned()));
+        vec![
+            ground.field(ui, line.field),
+            format!("{}{}", ground.text(ui, line.field, Some(&line.shown.content)), bracketed(&flags)),
+            format!("{org}, {member}"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = lines.iter().enumerate().map(row).collect();
     let headings = match ui.lang {
         Lang::Sv => ["fält", "värde", "av"],
         Lang::En => ["field", "value", "by"],
     };
     ui.table(&headings, &rows)?;
-    ui.line(&format!("{}: {}", ui.text("bas", "base"), replica.form()))
+    ui.line("")?;
+    ui.line(&format!("{}: {}", ui.text("bas", "base"), point.form))?;
+    ui.line(&point.footer(ui))
+}
+
+/// What each field will show on each later day on which that changes, as far as the log says it now.
+fn later<'a>(ground: &Ground<'a>, id: EntityId) -> Vec<BlameLine<'a>> {
+    let Some(entity) = ground.state.entity(id) else { return Vec::new() };
+    let epochs = ground.state.epochs();
+    let mut lines = Vec::new();
+    for (field, register) in &entity.fields {
+        let days: std::collections::BTreeSet<CivilDate> =
+            register.writes().iter().map(|write| write.date).filter(|date| *date > ground.day).collect();
+        for day in days {
+            let Some(shown) = register.shown_at(day, epochs).filter(|shown| shown.date == day) else {
+                continue;
+            };
+            let in_conflict = register.conflict_at(day, epochs);
+            lines.push(BlameLine { entity: id, field: *field, shown, in_conflict });
+        }
+    }
+    lines
 }

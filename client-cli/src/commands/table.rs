@@ -15,12 +15,12 @@ use radslag_core::parse::nfc;
 use radslag_core::parse::responsible::NamedParty;
 use radslag_core::state::EntityKind;
 use radslag_core::value::{Slot, Values as _};
-use radslag_core::view::{self, ProgramView};
+use radslag_core::view::{self, ProgramView, Standing};
 use radslag_table::{ExportActivity, ExportArea, ExportProgram, ExportSubgoal, Layout, Row, Table};
 use serde_json::json;
 
-use super::show::point;
-use super::{Place, queued};
+use super::writing::say_queued;
+use super::{Place, point};
 use crate::args::{Export, Import};
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
@@ -74,7 +74,7 @@ pub fn import(place: &Place, args: &Import) -> Result<(), CliError> {
         ));
     }
     let events = queue_import(ui, &mut replica, &source)?;
-    queued(ui, &replica, &events)?;
+    say_queued(ui, &replica, &events, None)?;
     Ok(replica.close()?)
 }
 
@@ -244,9 +244,6 @@ fn text(draft: Draft, slot: Slot, text: &str) -> Draft {
 
 /// `export`.
 pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
-    if args.effective.is_some() {
-        return Err(super::not_yet("--effective"));
-    }
     match args.to.extension().and_then(|extension| extension.to_str()) {
         Some("tsv") => {}
         Some("csv" | "json" | "xlsx") => return Err(super::not_yet("export to csv, json and xlsx")),
@@ -259,7 +256,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     }
     let replica = place.open()?;
     let view = replica.view();
-    let point = point(&replica, &view, args.as_of.as_deref())?;
+    let point = point::at(place, &replica, &view, &args.at)?;
     let program = view::program(&point.state, &view, point.day);
     let import = point.state.imports().first().copied();
     let layout =
@@ -275,11 +272,20 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
     })?;
     write_whole(&args.to, &bytes)?;
     let ui = place.ui;
+    let left_out = left_out(&program);
+    if left_out > 0 {
+        ui.say(&match ui.lang {
+            Lang::Sv => format!("{left_out} aktiviteter gäller ännu inte {} och är inte med", point.day),
+            Lang::En => {
+                format!("{left_out} activities are not in force on {} yet and are left out", point.day)
+            }
+        });
+    }
     if ui.json() {
-        return ui.object(&json!({
+        return ui.object(&point.marked(json!({
             "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.position.get(),
             "effective_on": point.day.to_string(), "base_token": point.form.to_string(),
-        }));
+        })));
     }
     ui.line(&format!(
         "{}: {} byte, position {}, {}",
@@ -288,6 +294,7 @@ pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
         point.position,
         point.day
     ))?;
+    ui.line(&point.footer(ui))?;
     ui.say(&match ui.lang {
         Lang::Sv => format!("det som ändras utifrån tabellen: radslag edit … --base {}", point.form),
         Lang::En => {
@@ -307,6 +314,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     fs::rename(&temporary, path).map_err(failed)
 }
 
+/// A table has no place for flags: what is not in force is left out, unless something in force stands in it.
+fn stands(standing: Standing, empty: bool) -> bool {
+    standing == Standing::InForce || !empty
+}
+
+/// How many activities a table leaves out, because they are not in force yet.
+fn left_out(program: &ProgramView) -> usize {
+    program.activities().filter(|(.., activity)| matches!(activity.standing, Standing::NotYet(_))).count()
+}
+
 fn to_export(program: &ProgramView, import: Option<EventId>) -> ExportProgram {
     let line = |source: Option<From>| {
         source.filter(|source| Some(source.import) == import).map(|source| source.line)
@@ -319,16 +336,18 @@ fn to_export(program: &ProgramView, import: Option<EventId>) -> ExportProgram {
         cost: activity.cost.as_ref().map(radslag_core::parse::cost::Cost::display).unwrap_or_default(),
         comment: activity.comment.clone().unwrap_or_default(),
     };
-    let subgoal = |subgoal: &view::SubgoalView| ExportSubgoal {
-        source_line: line(subgoal.source),
-        title: subgoal.title.clone(),
-        activities: subgoal.activities.iter().map(activity).collect(),
+    let in_force = |activity: &&view::ActivityView| activity.standing == Standing::InForce;
+    let subgoal = |subgoal: &view::SubgoalView| {
+        let activities: Vec<_> = subgoal.activities.iter().filter(in_force).map(activity).collect();
+        let stands = stands(subgoal.standing, activities.is_empty());
+        let (source_line, title) = (line(subgoal.source), subgoal.title.clone());
+        stands.then_some(ExportSubgoal { source_line, title, activities })
     };
-    let area = |area: &view::AreaView| ExportArea {
-        source_line: line(area.source),
-        title: area.title.clone(),
-        goal: area.goal.clone(),
-        subgoals: area.subgoals.iter().map(subgoal).collect(),
+    let area = |area: &view::AreaView| {
+        let subgoals: Vec<_> = area.subgoals.iter().filter_map(subgoal).collect();
+        let stands = stands(area.standing, subgoals.is_empty());
+        let (source_line, title, goal) = (line(area.source), area.title.clone(), area.goal.clone());
+        stands.then_some(ExportArea { source_line, title, goal, subgoals })
     };
-    ExportProgram { title: program.title.clone(), areas: program.areas.iter().map(area).collect() }
+    ExportProgram { title: program.title.clone(), areas: program.areas.iter().filter_map(area).collect() }
 }

@@ -228,6 +228,7 @@ impl Renamed {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown) => same,
         }
     }

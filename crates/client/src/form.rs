@@ -7,7 +7,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use radslag_core::as_of;
 use radslag_core::digest::{Digest, Hasher};
 use radslag_core::event::{Base, EventBody};
 use radslag_core::id::{DeviceSeq, EpochId, Position};
@@ -275,16 +274,22 @@ impl Replica {
     /// # Errors
     /// As for [`Replica::base_of`].
     pub fn view_of(&self, form: &Form) -> Result<View<'_>, ClientError> {
+        self.view_of_for(form, None)
+    }
+
+    /// What a form shows, on the confirmed programme as `now` and `earlier` give it.
+    pub(crate) fn view_in(
+        &self,
+        form: &Form,
+        now: impl FnOnce() -> Result<State, ClientError>,
+        earlier: impl FnOnce(Position) -> Result<State, ClientError>,
+    ) -> Result<View<'_>, ClientError> {
         let base = self.base_of(form)?;
         if base == self.base() {
-            return Ok(self.view());
+            return Ok(self.view_on(now()?));
         }
-        let (now, reached) = (&self.ledger.state, self.ledger.state.clamp(&base));
-        let state = if reached == now.head() {
-            now.clone()
-        } else {
-            self.state_at(as_of::Recorded::Position(reached))?
-        };
+        let reached = self.ledger.state.clamp(&base);
+        let state = if reached == self.ledger.state.head() { now()? } else { earlier(reached)? };
         let mut view = View::on(self, base, state);
         for (body, hash) in self.seen_since(&base, reached)? {
             // Its values are in the log.

@@ -255,7 +255,7 @@ impl Provisional {
         if last < begin {
             return Err(LogError::NotHeld { from: begin }.into());
         }
-        let mut state = self.snapshot.state.clone();
+        let mut state = self.snapshot.state.clone().keeping_everything();
         walk(log, program, begin.next(), last, |record| state.apply(&record))?;
         Ok(state)
     }

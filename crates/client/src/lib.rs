@@ -18,6 +18,7 @@ pub mod looking;
 pub mod parted;
 pub mod past;
 pub mod quarantine;
+pub mod reading;
 pub mod remote;
 pub mod replica;
 pub mod resubmit;

@@ -244,6 +244,7 @@ impl Needs {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown => {}
         }
     }

@@ -99,7 +99,7 @@ pub struct Quarantined {
 
 /// The programme as the replica shows it, or as it did when a form was opened.
 pub struct View<'a> {
-    replica: &'a Replica,
+    pub(crate) replica: &'a Replica,
     /// What whoever looks at it has seen: the base of what is written in sight of it.
     pub base: Base,
     /// The last confirmed record in it.
@@ -110,7 +110,7 @@ pub struct View<'a> {
     pub queued: Vec<Recorded>,
     /// Queued changes that the rules would decline as things stand.
     pub doubtful: Vec<(EventId, Rejection)>,
-    overlay: MemoryPast,
+    pub(crate) overlay: MemoryPast,
 }
 
 impl Values for View<'_> {
@@ -149,9 +149,11 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The day that the view is shown for: that of the last record, or today where something is queued.
+    /// The day that the view is shown for: today, so that what was decided for a day applies from that day on, whether or not
+    /// anybody writes. A clock that is behind is taken no further back than the last record.
     pub fn day(&self) -> CivilDate {
-        self.state.today().unwrap_or_else(|| day_of(self.replica.clock.now()))
+        let today = day_of(self.replica.clock.now());
+        self.state.today().map_or(today, |last| last.max(today))
     }
 
     /// Judges a queued event as if it landed next and takes it into the view.
@@ -428,18 +430,7 @@ impl Replica {
 
     /// The view: confirmed and queued changes, folded.
     pub fn view(&self) -> View<'_> {
-        let mut view = View::on(self, self.base(), self.ledger.state.clone());
-        for (event, first) in self.own_lost() {
-            if let Err(rejection) = view.take_as(&event, Some(first)) {
-                view.doubtful.push((event.body.event_id, rejection));
-            }
-        }
-        for event in &self.outbox {
-            if let Err(rejection) = view.take(event) {
-                view.doubtful.push((event.body.event_id, rejection));
-            }
-        }
-        view
+        self.view_on(self.ledger.state.clone())
     }
 
     /// What is being looked at now: the base of whatever is edited in sight of it.

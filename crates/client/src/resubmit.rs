@@ -6,6 +6,7 @@ use radslag_core::command::Draft;
 use radslag_core::event::{Expectation, Group};
 use radslag_core::fold;
 use radslag_core::id::{DeviceSeq, EventId, GroupId};
+use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
 use radslag_log::{Commit, RowChange, RowKey, RowKind};
 use radslag_proto::convert::bundle::encode_event;
@@ -25,6 +26,8 @@ pub struct Resubmission {
     pub numbers: Vec<u64>,
     /// Another value for the one value of the one event: its slot and bytes.
     pub value: Option<(Slot, Vec<u8>)>,
+    /// The day from which all of them apply, instead of what they said.
+    pub effective_on: Option<CivilDate>,
     /// Whether each may land only if the fields it writes are as this replica shows them now.
     pub strict: bool,
 }
@@ -170,7 +173,9 @@ fn old(held: Quarantined, wanted: &Resubmission) -> Old {
             value.bytes.clone_from(bytes);
         }
     }
-    Old { number: held.number, body: held.body, values, refused_from: held.refused_from }
+    let mut body = held.body;
+    body.effective_on = wanted.effective_on.or(body.effective_on);
+    Old { number: held.number, body, values, refused_from: held.refused_from }
 }
 
 /// The same content under its new name.
@@ -196,11 +201,7 @@ pub(crate) fn group_of(old: &Old, olds: &[Old], renamed: &Renamed) -> Option<Gro
 }
 
 /// The sides of the fields that it writes, as they are shown; none for what it adds itself.
-fn expectations(
-    state: &radslag_core::state::State,
-    day: radslag_core::time::CivilDate,
-    old: &Old,
-) -> Vec<Expectation> {
+fn expectations(state: &radslag_core::state::State, day: CivilDate, old: &Old) -> Vec<Expectation> {
     let added = fold::addition(&old.body).map(|added| added.entity);
     let writes = fold::field_writes(&old.body).into_iter().filter(|write| Some(write.entity) != added);
     writes.map(|write| command::expectations(state, day, write.entity, write.field)).collect()

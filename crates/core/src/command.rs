@@ -36,6 +36,34 @@ impl Draft {
         Self { event: None, change, values: Vec::new(), effective_on: None, expect: Vec::new() }
     }
 
+    /// The field that it writes where something has been written before, for a change that writes one.
+    pub const fn field(&self) -> Option<(EntityId, FieldKey)> {
+        match &self.change {
+            Change::FieldRevised { entity, field, .. } | Change::ConflictResolved { entity, field, .. } => {
+                Some((*entity, *field))
+            }
+            Change::ResponsibleAssigned { activity, party }
+            | Change::ResponsibleUnassigned { activity, party } => {
+                Some((*activity, FieldKey::Responsible(*party)))
+            }
+            Change::Placed { entity, .. } => Some((*entity, FieldKey::Place)),
+            Change::Retired { entity, .. } | Change::Restored { entity } => Some((*entity, FieldKey::Life)),
+            Change::ProgramCreated { .. }
+            | Change::OrganisationAdmitted { .. }
+            | Change::MemberAdmitted { .. }
+            | Change::DeviceEnrolled { .. }
+            | Change::AreaAdded { .. }
+            | Change::SubgoalAdded { .. }
+            | Change::ActivityAdded { .. }
+            | Change::PartyAdded { .. }
+            | Change::SourceImported { .. }
+            | Change::EpochOpened { .. }
+            | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
+            | Change::Unknown => None,
+        }
+    }
+
     /// The same with a text beside it; an empty one is left out.
     #[must_use]
     pub fn with_text(mut self, slot: Slot, text: &str) -> Self {
@@ -276,34 +304,46 @@ pub fn resolve(conflict: &Conflict<'_>, choice: &Choice) -> Result<Draft, Comman
     })
 }
 
-/// Sets back what an event changed: the earlier value, with the date of what is undone. An addition is retired.
+/// Sets back what an event changed: the earlier value, with the date of what is undone. An addition is retired from the day
+/// it was dated.
+///
+/// `state` keeps every write, and `changes` are told for the day from which they apply.
 ///
 /// # Errors
 /// A field was changed again since, or there is nothing to set back.
-pub fn undo(
-    state: &State,
-    past: &dyn Past,
-    day: CivilDate,
-    changes: &[FieldChange],
-) -> Result<Vec<Draft>, CommandError> {
+pub fn undo(state: &State, past: &dyn Past, changes: &[FieldChange]) -> Result<Vec<Draft>, CommandError> {
     let added = changes.iter().find(|change| change.kind.ends_with("_added"));
-    if let Some(change) = added {
-        if !state.lives(change.entity, day) {
-            return Err(CommandError::NothingToUndo);
-        }
-        return Ok(vec![Draft::new(Change::Retired { entity: change.entity, merged_into: None })]);
+    if added.is_some() {
+        let life = changes.iter().find(|change| change.field == FieldKey::Life);
+        let life = life.ok_or(CommandError::NothingToUndo)?;
+        stands_unchanged(state, life)?;
+        let mut draft = Draft::new(Change::Retired { entity: life.entity, merged_into: None });
+        draft.effective_on = Some(life.applies_on);
+        return Ok(vec![draft]);
     }
     let mut drafts = Vec::new();
     for change in changes {
-        let shown = state.shown(change.entity, change.field, day.max(change.applies_on));
-        if let Some(later) = shown.filter(|shown| shown.event != change.event) {
-            return Err(CommandError::ChangedSince { field: change.field.name(), by: later.event });
-        }
+        stands_unchanged(state, change)?;
         let mut draft = set_back(past, change).ok_or(CommandError::NothingToUndo)?;
         draft.effective_on = Some(change.applies_on);
         drafts.push(draft);
     }
     if drafts.is_empty() { Err(CommandError::NothingToUndo) } else { Ok(drafts) }
+}
+
+/// Whether a change is what its field shows on the day from which it applies, and nothing stands in for it on a later day.
+fn stands_unchanged(state: &State, change: &FieldChange) -> Result<(), CommandError> {
+    let since = |by| CommandError::ChangedSince { field: change.field.name(), by };
+    let register = state.register(change.entity, change.field).ok_or(CommandError::NothingToUndo)?;
+    let own = register.writes().iter().find(|write| write.event == change.event);
+    let own = own.ok_or(CommandError::NothingToUndo)?;
+    if let Some(later) = register.writes().iter().rfind(|write| write.covers(own, state.epochs())) {
+        return Err(since(later.event));
+    }
+    match register.shown_at(change.applies_on, state.epochs()) {
+        Some(shown) if shown.event != change.event => Err(since(shown.event)),
+        _ => Ok(()),
+    }
 }
 
 fn set_back(past: &dyn Past, change: &FieldChange) -> Option<Draft> {

@@ -34,10 +34,15 @@ pub struct EntityChange {
     pub before: Option<FieldValue>,
     /// What it says.
     pub after: Option<FieldValue>,
+    /// The area it stands in, the later one where there is one; itself for an area, none for the programme and for parties.
+    pub area: Option<EntityId>,
+    /// What it stands in there: an activity's sub-goal, a sub-goal's area.
+    pub parent: Option<EntityId>,
 }
 
 struct Line {
     title: String,
+    area: Option<EntityId>,
     parent: Option<EntityId>,
     fields: Vec<(FieldKey, Option<FieldValue>)>,
 }
@@ -55,6 +60,8 @@ pub fn diff(from: &ProgramView, to: &ProgramView) -> Vec<EntityChange> {
             field: Some(FieldKey::Title),
             before: Some(FieldValue::Text(from.title.clone())),
             after: Some(FieldValue::Text(to.title.clone())),
+            area: None,
+            parent: None,
         });
     }
     for (id, line) in &new {
@@ -70,7 +77,8 @@ pub fn diff(from: &ProgramView, to: &ProgramView) -> Vec<EntityChange> {
 }
 
 fn whole(entity: EntityId, line: &Line, sort: Sort) -> EntityChange {
-    EntityChange { entity, title: line.title.clone(), sort, field: None, before: None, after: None }
+    let (title, area, parent) = (line.title.clone(), line.area, line.parent);
+    EntityChange { entity, title, sort, field: None, before: None, after: None, area, parent }
 }
 
 fn compare(entity: EntityId, before: &Line, after: &Line, changes: &mut Vec<EntityChange>) {
@@ -81,6 +89,8 @@ fn compare(entity: EntityId, before: &Line, after: &Line, changes: &mut Vec<Enti
         field: Some(field),
         before: old.clone(),
         after: new.clone(),
+        area: after.area,
+        parent: after.parent,
     };
     if before.parent != after.parent {
         let (old, new) = (before.parent.map(FieldValue::Entity), after.parent.map(FieldValue::Entity));
@@ -100,27 +110,30 @@ fn lines(view: &ProgramView) -> Vec<(EntityId, Line)> {
         if area.standing == Standing::InForce {
             let goal = area.goal.clone().map(FieldValue::Text);
             let fields = vec![(FieldKey::Title, text(&area.title)), (FieldKey::Goal, goal)];
-            lines.push((area.id, Line { title: area.title.clone(), parent: None, fields }));
+            let (title, own) = (area.title.clone(), Some(area.id));
+            lines.push((area.id, Line { title, area: own, parent: None, fields }));
         }
         for subgoal in &area.subgoals {
             if subgoal.standing == Standing::InForce {
                 let fields = vec![(FieldKey::Title, text(&subgoal.title))];
-                lines
-                    .push((subgoal.id, Line { title: subgoal.title.clone(), parent: Some(area.id), fields }));
+                let (title, within) = (subgoal.title.clone(), Some(area.id));
+                lines.push((subgoal.id, Line { title, area: within, parent: within, fields }));
             }
             let activities = subgoal.activities.iter().filter(|a| a.standing == Standing::InForce);
-            lines.extend(activities.map(|activity| (activity.id, activity_line(subgoal.id, activity))));
+            lines.extend(
+                activities.map(|activity| (activity.id, activity_line(area.id, subgoal.id, activity))),
+            );
         }
     }
-    for party in &view.parties {
+    for party in view.parties.iter().filter(|party| party.standing == Standing::InForce) {
         let organisation = party.organisation.map(FieldValue::Entity);
         let fields = vec![(FieldKey::Name, text(&party.name)), (FieldKey::Organisation, organisation)];
-        lines.push((party.id, Line { title: party.name.clone(), parent: None, fields }));
+        lines.push((party.id, Line { title: party.name.clone(), area: None, parent: None, fields }));
     }
     lines
 }
 
-fn activity_line(subgoal: EntityId, activity: &ActivityView) -> Line {
+fn activity_line(area: EntityId, subgoal: EntityId, activity: &ActivityView) -> Line {
     let text = |text: &Option<String>| text.clone().map(FieldValue::Text);
     let responsible = Some(activity.responsible_text.clone()).filter(|text| !text.is_empty());
     let fields = vec![
@@ -131,5 +144,5 @@ fn activity_line(subgoal: EntityId, activity: &ActivityView) -> Line {
         (FieldKey::Cost, activity.cost.clone().map(FieldValue::Money)),
         (FieldKey::Comment, text(&activity.comment)),
     ];
-    Line { title: activity.title.clone(), parent: Some(subgoal), fields }
+    Line { title: activity.title.clone(), area: Some(area), parent: Some(subgoal), fields }
 }

@@ -337,6 +337,15 @@ pub enum Change {
         /// The Merkle root of the records up to it.
         cut_root: Digest,
     },
+    /// A point on both clocks got a name, by which it can be asked for. Name under [`Slot::BASELINE_NAME`].
+    BaselineSet {
+        /// The epoch of `position`.
+        epoch: EpochId,
+        /// The last record that is read there.
+        position: Position,
+        /// The day that it is read for.
+        effective_on: CivilDate,
+    },
     /// From the next record on, this version of the rules holds.
     RulesAdopted {
         /// The version.
@@ -368,6 +377,7 @@ impl Change {
             Self::SourceImported { .. } => "source_imported",
             Self::EpochOpened { .. } => "epoch_opened",
             Self::RulesAdopted { .. } => "rules_adopted",
+            Self::BaselineSet { .. } => "baseline_set",
             Self::Unknown => return None,
         })
     }

@@ -12,7 +12,7 @@ use crate::field::FieldKey;
 use crate::id::{DeviceId, DeviceSeq, EntityId, Position};
 use crate::record::{Entry, Facts, Recorded};
 use crate::register::{Content, Epoch, Write};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
+use crate::state::{Baseline, Device, Entity, EntityKind, Import, Keep, Member, Organisation, State};
 use crate::value::{Slot, ValueRef};
 
 /// One field that an event writes, and what it says there.
@@ -66,6 +66,7 @@ pub fn addition(body: &EventBody) -> Option<Addition> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => None,
     }
 }
@@ -137,6 +138,7 @@ pub fn field_writes(body: &EventBody) -> Vec<FieldWrite> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => Vec::new(),
     };
     if let Some(added) = addition(body) {
@@ -231,6 +233,7 @@ pub fn write_of(
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => None,
     };
     Write {
@@ -321,6 +324,15 @@ impl State {
                 self.epochs.push(Epoch { id: *epoch_id, cut: *cut_position });
             }
             Change::RulesAdopted { version } => self.rules = *version,
+            Change::BaselineSet { epoch, position, effective_on } => self.baselines.push(Baseline {
+                event: body.event_id,
+                set_at: record.position,
+                recorded_at: record.recorded_at,
+                device: body.device_id,
+                epoch: *epoch,
+                position: *position,
+                effective_on: *effective_on,
+            }),
             Change::ProgramCreated { .. }
             | Change::OrganisationAdmitted { .. }
             | Change::MemberAdmitted { .. }
@@ -421,6 +433,7 @@ impl State {
             | Change::SourceImported { .. }
             | Change::EpochOpened { .. }
             | Change::RulesAdopted { .. }
+            | Change::BaselineSet { .. }
             | Change::Unknown => {}
         }
     }

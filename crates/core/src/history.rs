@@ -11,7 +11,19 @@ use crate::register::{Content, Write, conflict_id};
 use crate::state::State;
 use crate::time::{CivilDate, Instant};
 
-/// One field, changed by one event. What is shown is that of the day on which the record was made.
+/// Which day a change is told for: what was shown for it before, and what is from then on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// The day on which its record was made: what readers saw change.
+    #[default]
+    AsRecorded,
+    /// The day from which it applies. The state has to keep every write.
+    AsApplied,
+    /// One day for all changes. The state has to keep every write.
+    For(CivilDate),
+}
+
+/// One field, changed by one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
     /// The event.
@@ -50,16 +62,32 @@ pub struct FieldChange {
 
 /// Applies `record` to `state` and says what it changed, field by field.
 pub fn step(state: &mut State, record: &Recorded) -> Vec<FieldChange> {
+    step_told(state, record, Told::AsRecorded)
+}
+
+/// Applies `record` to `state` and says what it changed for the day that `told` names, field by field.
+pub fn step_told(state: &mut State, record: &Recorded, told: Told) -> Vec<FieldChange> {
     let Entry::Accepted { body, facts } = &record.entry else {
         state.apply(record);
         return Vec::new();
     };
     let today = facts.recorded_on;
+    let applies_on = body.effective_on.or(facts.applies_on).unwrap_or(today);
+    let day = match told {
+        Told::AsRecorded => today,
+        Told::AsApplied => applies_on,
+        Told::For(day) => day,
+    };
     let writes = fold::field_writes(body);
     let look = |state: &State, entity, field| {
         let register = state.register(entity, field)?;
-        let shown = register.shown_at(today, state.epochs()).map(|write| write.content.clone());
-        Some((shown, register.in_conflict(today, state.epochs())))
+        let shown = register.shown_at(day, state.epochs()).map(|write| write.content.clone());
+        let conflict = if day < today {
+            register.conflict_at(day, state.epochs())
+        } else {
+            register.in_conflict(day, state.epochs())
+        };
+        Some((shown, conflict))
     };
     let before: Vec<_> = writes.iter().map(|w| look(state, w.entity, w.field).unwrap_or_default()).collect();
     state.apply(record);
@@ -80,7 +108,7 @@ pub fn step(state: &mut State, record: &Recorded) -> Vec<FieldChange> {
             device: body.device_id,
             authored_at: body.authored_at,
             recorded_at: record.recorded_at,
-            applies_on: body.effective_on.or(facts.applies_on).unwrap_or(today),
+            applies_on,
             conflict_before,
             conflict_after,
         });

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::class;
-use crate::event::{Change, EventBody, NewValue, Standing};
+use crate::event::{Base, Change, EventBody, NewValue, Standing};
 use crate::field::FieldKey;
 use crate::fold::{self, FieldWrite};
-use crate::id::{EntityId, EventId, Position};
+use crate::id::{DeviceSeq, EntityId, EventId, Position};
 use crate::record::{Entry, Facts, First, Recorded};
 use crate::register::{Content, Register, Write};
 use crate::rejection::Rejection;
@@ -60,6 +60,7 @@ pub fn judge(state: &State, past: &dyn Past, body: &EventBody, landing: Landing)
     }
     check_targets(state, body)?;
     if landing.first.is_none() {
+        check_point(state, body)?;
         check_expectations(state, body, landing.recorded_on)?;
         check_import(state, past, body)?;
     }
@@ -196,6 +197,7 @@ fn check_targets(state: &State, body: &EventBody) -> Result<(), Rejection> {
         | Change::SourceImported { .. }
         | Change::EpochOpened { .. }
         | Change::RulesAdopted { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => Ok(()),
     }
 }
@@ -253,6 +255,17 @@ fn check_expectations(state: &State, body: &EventBody, today: CivilDate) -> Resu
         }
     }
     Ok(())
+}
+
+/// A baseline names a record that the log has where it lands; what that said is then said for ever.
+fn check_point(state: &State, body: &EventBody) -> Result<(), Rejection> {
+    let Change::BaselineSet { epoch, position, .. } = &body.change else { return Ok(()) };
+    let named = Base { epoch: *epoch, position: *position, seq: DeviceSeq::ZERO };
+    let there = *position > Position::ZERO && *position <= state.head();
+    if there && state.vouched(&named) == Some(*position) {
+        return Ok(());
+    }
+    Err(Rejection::PointMissing { position: *position })
 }
 
 fn check_import(state: &State, past: &dyn Past, body: &EventBody) -> Result<(), Rejection> {

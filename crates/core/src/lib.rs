@@ -4,6 +4,7 @@
 //! records give the same [`state::State`] on every machine, for ever; `docs/format.md` holds the bytes.
 
 pub mod as_of;
+pub mod basis;
 pub mod broken;
 pub mod class;
 pub mod command;
@@ -24,6 +25,7 @@ pub mod recall;
 pub mod record;
 pub mod register;
 pub mod rejection;
+pub mod report;
 pub mod state;
 pub mod time;
 pub mod value;

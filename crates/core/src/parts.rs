@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use crate::id::{DeviceId, EntityId, MemberId, OrgId, Position, ProgramId};
 use crate::register::{Epoch, Register};
-use crate::state::{Device, Entity, EntityKind, Import, Keep, Member, Organisation, OwnChain, State};
+use crate::state::{
+    Baseline, Device, Entity, EntityKind, Import, Keep, Member, Organisation, OwnChain, State,
+};
 use crate::time::{CivilDate, Instant};
 
 /// Everything that a state of [`Keep::Sides`] is made of.
@@ -40,6 +42,8 @@ pub struct StateParts {
     pub epochs: Vec<Epoch>,
     /// The chain of every device that has a record.
     pub chains: BTreeMap<DeviceId, OwnChain>,
+    /// The named points, in the order of the log.
+    pub baselines: Vec<Baseline>,
 }
 
 /// Parts that no fold has made.
@@ -62,6 +66,9 @@ pub enum PartsError {
         /// The entity.
         entity: EntityId,
     },
+    /// The baselines do not ascend, or lie past the head.
+    #[error("the baselines are not in the order of the log")]
+    BaselinesOutOfOrder,
 }
 
 impl State {
@@ -74,6 +81,11 @@ impl State {
         let itself = parts.entities.get(&program).filter(|entity| entity.kind == EntityKind::Program);
         if parts.head == Position::ZERO || itself.is_none() {
             return Err(PartsError::NoProgramme);
+        }
+        let baselines = &parts.baselines;
+        let ascends = baselines.windows(2).all(|pair| pair[0].set_at < pair[1].set_at);
+        if !ascends || baselines.iter().any(|baseline| baseline.set_at > parts.head) {
+            return Err(PartsError::BaselinesOutOfOrder);
         }
         for (id, entity) in &parts.entities {
             check_entity(*id, entity, parts.head)?;
@@ -94,6 +106,7 @@ impl State {
             epochs: parts.epochs,
             chains: parts.chains,
             told: false,
+            baselines: parts.baselines,
         })
     }
 }

@@ -48,6 +48,7 @@ pub const NAMES: &[(u16, &str)] = &[
     (11, "FIELD_UNFIT"),
     (12, "PARENT_UNFIT"),
     (13, "EFFECTIVE_DATE_UNFIT"),
+    (14, "POINT_MISSING"),
 ];
 
 /// Why an event was declined, with what the author needs to mend it.
@@ -149,6 +150,12 @@ pub enum Rejection {
         /// The kind's name.
         kind: String,
     },
+    /// A baseline names a point that the log does not have.
+    #[error("the log does not have position {position} of the epoch that the baseline names")]
+    PointMissing {
+        /// The position.
+        position: crate::id::Position,
+    },
 }
 
 impl Rejection {
@@ -168,6 +175,7 @@ impl Rejection {
             Self::FieldUnfit { .. } => 11,
             Self::ParentUnfit { .. } => 12,
             Self::EffectiveDateUnfit { .. } => 13,
+            Self::PointMissing { .. } => 14,
         })
     }
 

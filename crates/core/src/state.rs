@@ -9,7 +9,7 @@ use crate::field::FieldKey;
 use crate::id::{DeviceId, DeviceSeq, EntityId, EpochId, EventId, MemberId, OrgId, Position, ProgramId};
 use crate::register::{Content, Epoch, Register, Write};
 use crate::time::{CivilDate, Instant};
-use crate::value::ValueRef;
+use crate::value::{Slot, ValueRef};
 
 /// What sort of entity something is, by its number in the state hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +144,32 @@ pub struct Import {
     pub layout: ValueRef,
 }
 
+/// A point on both clocks that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// The event that named it; the name travels beside it.
+    pub event: EventId,
+    /// Where that stands in the log.
+    pub set_at: Position,
+    /// When the log took it.
+    pub recorded_at: Instant,
+    /// The device that wrote it.
+    pub device: DeviceId,
+    /// The epoch of `position`.
+    pub epoch: EpochId,
+    /// The last record that is read there.
+    pub position: Position,
+    /// The day that it is read for.
+    pub effective_on: CivilDate,
+}
+
+impl Baseline {
+    /// Its name.
+    pub const fn name(&self) -> ValueRef {
+        ValueRef { event: self.event, slot: Slot::BASELINE_NAME }
+    }
+}
+
 /// How much of the past a state holds on to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -172,6 +198,7 @@ pub struct State {
     pub(crate) chains: BTreeMap<DeviceId, OwnChain>,
     /// Whether the chains were told, because not every record is applied.
     pub(crate) told: bool,
+    pub(crate) baselines: Vec<Baseline>,
 }
 
 impl State {
@@ -193,6 +220,7 @@ impl State {
             epochs: Vec::new(),
             chains: BTreeMap::new(),
             told: false,
+            baselines: Vec::new(),
         }
     }
 
@@ -239,6 +267,11 @@ impl State {
     /// All epochs after the first, in order.
     pub fn epochs(&self) -> &[Epoch] {
         &self.epochs
+    }
+
+    /// The named points, in the order of the log. Two may have one name.
+    pub fn baselines(&self) -> &[Baseline] {
+        &self.baselines
     }
 
     /// Every entity, retired ones too, by id.
@@ -295,17 +328,35 @@ impl State {
     /// Every field in conflict today or later, with its sides, by entity and field. Responsibility is left out: there a
     /// disagreement is a notice.
     pub fn conflicts(&self) -> Vec<(EntityId, FieldKey, Vec<&Write>)> {
-        let Some(today) = self.today else { return Vec::new() };
+        self.today.map_or_else(Vec::new, |today| self.conflicts_at(today))
+    }
+
+    /// Every field in conflict for whoever reads `day`, as [`State::conflicts`] has them: from the day of the last record on, on
+    /// that day or a later one that a write carries; before it, on that very day, because what came after is no part of it.
+    pub fn conflicts_at(&self, day: CivilDate) -> Vec<(EntityId, FieldKey, Vec<&Write>)> {
+        let past = self.today.is_none_or(|today| day < today);
+        let epochs = self.epochs.as_slice();
         let mut found = Vec::new();
         for (id, entity) in self.entities() {
-            for (field, register) in &entity.fields {
-                let notice_only = matches!(field, FieldKey::Responsible(_));
-                if !notice_only && register.in_conflict(today, &self.epochs) {
-                    found.push((id, *field, register.sides(today, &self.epochs)));
+            for (field, register) in
+                entity.fields.iter().filter(|(f, _)| !matches!(f, FieldKey::Responsible(_)))
+            {
+                if past && register.conflict_at(day, epochs) {
+                    found.push((id, *field, register.sides_at(day, epochs)));
+                } else if !past && register.in_conflict(day, epochs) {
+                    found.push((id, *field, register.sides(day, epochs)));
                 }
             }
         }
         found
+    }
+
+    /// The same state, which from its next record on keeps every write: it answers for every day from that of its last record on,
+    /// however far the log goes on.
+    #[must_use]
+    pub fn keeping_everything(mut self) -> Self {
+        self.keep = Keep::Everything;
+        self
     }
 
     /// The state hash of `docs/format.md`: equal wherever the same records were folded.
@@ -323,7 +374,21 @@ impl State {
         for epoch in &self.epochs {
             hasher.put(epoch.id.bytes()).put_u64(epoch.cut.get());
         }
+        self.hash_baselines(&mut hasher);
         hasher.finish()
+    }
+
+    /// A log without baselines hashes as it did before there were any.
+    fn hash_baselines(&self, hasher: &mut Hasher) {
+        if self.baselines.is_empty() {
+            return;
+        }
+        hasher.put_count(self.baselines.len());
+        for baseline in &self.baselines {
+            hasher.put(baseline.event.bytes()).put_u64(baseline.set_at.get());
+            hasher.put(baseline.epoch.bytes()).put_u64(baseline.position.get());
+            hasher.put(&baseline.effective_on.days().to_be_bytes());
+        }
     }
 
     fn hash_writes(&self, register: &Register, hasher: &mut Hasher) {

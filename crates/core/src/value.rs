@@ -32,6 +32,8 @@ impl Slot {
     pub const FILE_DIGEST: Self = Self(11);
     /// The layout of an imported file (`docs/format.md`, "Layout").
     pub const FILE_LAYOUT: Self = Self(12);
+    /// Name of a baseline.
+    pub const BASELINE_NAME: Self = Self(13);
 
     /// Wraps a number, known or not.
     pub const fn new(number: u16) -> Self {

@@ -13,6 +13,10 @@ use crate::state::{Entity, EntityKind, State};
 use crate::time::CivilDate;
 use crate::value::Values;
 
+mod tree;
+
+use tree::{Child, Tree};
+
 /// The version of the parsers and layouts behind a view.
 pub const VIEW_VERSION: u32 = 1;
 
@@ -81,7 +85,12 @@ pub enum Weight {
 
 /// Every open conflict, by entity and field.
 pub fn conflicts(state: &State) -> Vec<Conflict<'_>> {
-    let open = state.conflicts().into_iter();
+    state.today().map_or_else(Vec::new, |today| conflicts_at(state, today))
+}
+
+/// Every conflict that whoever reads the programme for `day` meets, by entity and field: see [`State::conflicts_at`].
+pub fn conflicts_at(state: &State, day: CivilDate) -> Vec<Conflict<'_>> {
+    let open = state.conflicts_at(day).into_iter();
     open.map(|(entity, field, sides)| Conflict {
         id: conflict_id(entity, field, &sides),
         entity,
@@ -111,10 +120,17 @@ const fn weight(field: FieldKey) -> Weight {
 pub enum Standing {
     /// It is.
     InForce,
-    /// It is not yet: its addition is dated later.
-    NotYet,
+    /// It comes into force on this later day. Until then it is read as it will stand then.
+    NotYet(CivilDate),
     /// It was retired; shown only because something that lives still stands in it.
     Retired,
+}
+
+impl Standing {
+    /// The day that something of this standing is read for by whoever reads `day`.
+    pub const fn read_on(self, day: CivilDate) -> CivilDate {
+        if let Self::NotYet(from) = self { from } else { day }
+    }
 }
 
 /// An area in the view.
@@ -189,6 +205,8 @@ pub struct PartyView {
     pub kind: Option<PartyKind>,
     /// The organisation that a person belongs to.
     pub organisation: Option<EntityId>,
+    /// Whether it is in force; retired parties are left out.
+    pub standing: Standing,
 }
 
 /// What all activities cost.
@@ -200,6 +218,22 @@ pub struct CostSum {
     pub high: i64,
     /// Activities whose cost is not known.
     pub missing: usize,
+    /// How many activities there are: those in force.
+    pub activities: usize,
+}
+
+impl CostSum {
+    /// What those of some activities that are in force cost.
+    pub fn of<'a>(activities: impl Iterator<Item = &'a ActivityView>) -> Self {
+        let mut cost = Self::default();
+        for activity in activities.filter(|activity| activity.standing == Standing::InForce) {
+            cost.activities += 1;
+            cost.low = cost.low.saturating_add(activity.cost_range.0);
+            cost.high = cost.high.saturating_add(activity.cost_range.1);
+            cost.missing += usize::from(activity.cost.as_ref().is_none_or(|cost| cost.amount.is_none()));
+        }
+        cost
+    }
 }
 
 /// The programme on a day.
@@ -213,6 +247,13 @@ pub struct ProgramView {
     pub parties: Vec<PartyView>,
     /// What it costs.
     pub cost: CostSum,
+}
+
+impl AreaView {
+    /// Every activity in order.
+    pub fn activities(&self) -> impl Iterator<Item = &ActivityView> {
+        self.subgoals.iter().flat_map(|subgoal| subgoal.activities.iter())
+    }
 }
 
 impl ProgramView {
@@ -235,31 +276,47 @@ impl ProgramView {
 pub fn program(state: &State, values: &dyn Values, day: CivilDate) -> ProgramView {
     let reader = Reader { state, values, day };
     let program = EntityId::from(state.program_id());
-    let areas: Vec<AreaView> = reader.areas(program);
+    let areas = reader.areas(&Tree::of(state, day), program);
     let mut view = ProgramView {
-        title: reader.text(program, FieldKey::Title).unwrap_or_default(),
+        title: title(state, values, program, day),
         parties: reader.parties(),
         cost: CostSum::default(),
         areas,
     };
-    let mut cost = CostSum::default();
-    for (_, _, activity) in view.activities() {
-        cost.low = cost.low.saturating_add(activity.cost_range.0);
-        cost.high = cost.high.saturating_add(activity.cost_range.1);
-        cost.missing += usize::from(activity.cost.as_ref().is_none_or(|cost| cost.amount.is_none()));
-    }
-    view.cost = cost;
+    view.cost = CostSum::of(view.activities().map(|(.., activity)| activity));
     view
 }
 
-/// The title or name that an entity shows on `day`; its id's last digits when it has none.
+/// The title or name that an entity shows on `day`, or the first one that it will have; its id's last digits when it has none.
 pub fn title(state: &State, values: &dyn Values, entity: EntityId, day: CivilDate) -> String {
     let reader = Reader { state, values, day };
     let field = match state.entity(entity).map(|entity| entity.kind) {
         Some(EntityKind::Party) => FieldKey::Name,
         _ => FieldKey::Title,
     };
-    reader.text(entity, field).unwrap_or_else(|| entity.short())
+    let shown = reader.text(entity, field);
+    shown.or_else(|| reader.first_text(entity, field)).unwrap_or_else(|| entity.short())
+}
+
+/// Whether an entity is part of the programme on `day`.
+pub fn standing(state: &State, entity: EntityId, day: CivilDate) -> Standing {
+    let epochs = state.epochs();
+    let Some(life) = state.register(entity, FieldKey::Life) else { return Standing::InForce };
+    let lives = |day| {
+        let shown = life.shown_at(day, epochs).map(|write| &write.content);
+        shown.map(|content| !matches!(content, Content::Life { retired: true, .. }))
+    };
+    match lives(day) {
+        Some(true) => Standing::InForce,
+        Some(false) => Standing::Retired,
+        None => {
+            let mut later: Vec<CivilDate> = life.writes().iter().map(|write| write.date).collect();
+            later.sort_unstable();
+            // What was taken back before its day never comes into force.
+            let comes = later.into_iter().find(|day| lives(*day) == Some(true));
+            comes.map_or(Standing::Retired, Standing::NotYet)
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -268,7 +325,24 @@ struct Reader<'a> {
     day: CivilDate,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// The same reader on the day that an entity is to be read for: one that is not in force yet shows what it will say then.
+    fn on(&self, standing: Standing) -> Reader<'a> {
+        Reader { day: standing.read_on(self.day), ..*self }
+    }
+
+    /// What a field says first of all, where nothing has been written in it for that day yet. One that was emptied says nothing: what
+    /// it said before that is not in every state.
+    fn first_text(&self, entity: EntityId, field: FieldKey) -> Option<String> {
+        let register = self.state.register(entity, field)?;
+        if register.shown_at(self.day, self.state.epochs()).is_some() {
+            return None;
+        }
+        let writes = register.writes();
+        let first = writes.iter().map(|write| write.date).min()?;
+        Reader { day: first, ..*self }.text(entity, field)
+    }
+
     fn value(&self, entity: EntityId, field: FieldKey) -> Option<FieldValue> {
         let shown = self.state.shown(entity, field, self.day)?;
         field_value(field, &shown.content, self.values)
@@ -291,65 +365,47 @@ impl Reader<'_> {
     }
 
     fn standing(&self, entity: EntityId) -> Standing {
-        match self.state.shown(entity, FieldKey::Life, self.day).map(|write| &write.content) {
-            Some(Content::Life { retired: true, .. }) => Standing::Retired,
-            Some(_) => Standing::InForce,
-            None => Standing::NotYet,
-        }
+        standing(self.state, entity, self.day)
     }
 
-    /// What stands in `parent`, in order. Something not yet in force stands where its first place puts it.
-    fn children(&self, parent: EntityId, kind: EntityKind) -> Vec<(EntityId, &Entity)> {
-        let mut found: Vec<(String, EntityId, &Entity)> = Vec::new();
-        for (id, entity) in self.state.entities().filter(|(_, entity)| entity.kind == kind) {
-            let register = entity.fields.get(&FieldKey::Place);
-            let shown = register.and_then(|places| {
-                places.shown_at(self.day, self.state.epochs()).or_else(|| places.writes().first())
-            });
-            if let Some(Content::Place { parent: at, order_key }) = shown.map(|write| &write.content)
-                && *at == parent
-            {
-                found.push((order_key.clone(), id, entity));
+    fn areas(&self, tree: &Tree<'_>, program: EntityId) -> Vec<AreaView> {
+        let areas = tree.children(program, EntityKind::Area).iter().map(|child| {
+            let reader = self.on(child.standing);
+            AreaView {
+                id: child.id,
+                title: reader.text(child.id, FieldKey::Title).unwrap_or_default(),
+                goal: reader.text(child.id, FieldKey::Goal),
+                source: child.entity.source,
+                standing: child.standing,
+                subgoals: self.subgoals(tree, child.id),
             }
-        }
-        found.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-        found.into_iter().map(|(_, id, entity)| (id, entity)).collect()
-    }
-
-    fn areas(&self, program: EntityId) -> Vec<AreaView> {
-        let areas = self.children(program, EntityKind::Area).into_iter().map(|(id, entity)| AreaView {
-            id,
-            title: self.text(id, FieldKey::Title).unwrap_or_default(),
-            goal: self.text(id, FieldKey::Goal),
-            source: entity.source,
-            standing: self.standing(id),
-            subgoals: self.subgoals(id),
         });
         areas.filter(|area| area.standing != Standing::Retired || !area.subgoals.is_empty()).collect()
     }
 
-    fn subgoals(&self, area: EntityId) -> Vec<SubgoalView> {
-        let subgoals = self.children(area, EntityKind::Subgoal).into_iter().map(|(id, entity)| SubgoalView {
-            id,
-            title: self.text(id, FieldKey::Title).unwrap_or_default(),
-            source: entity.source,
-            standing: self.standing(id),
-            activities: self.activities(id),
+    fn subgoals(&self, tree: &Tree<'_>, area: EntityId) -> Vec<SubgoalView> {
+        let subgoals = tree.children(area, EntityKind::Subgoal).iter().map(|child| SubgoalView {
+            id: child.id,
+            title: self.on(child.standing).text(child.id, FieldKey::Title).unwrap_or_default(),
+            source: child.entity.source,
+            standing: child.standing,
+            activities: self.activities(tree, child.id),
         });
         subgoals
             .filter(|subgoal| subgoal.standing != Standing::Retired || !subgoal.activities.is_empty())
             .collect()
     }
 
-    fn activities(&self, subgoal: EntityId) -> Vec<ActivityView> {
-        let activities = self.children(subgoal, EntityKind::Activity).into_iter();
+    fn activities(&self, tree: &Tree<'_>, subgoal: EntityId) -> Vec<ActivityView> {
+        let activities = tree.children(subgoal, EntityKind::Activity).iter();
         activities
-            .map(|(id, entity)| self.activity(id, entity))
-            .filter(|activity| activity.standing != Standing::Retired)
+            .filter(|child| child.standing != Standing::Retired)
+            .map(|child| self.on(child.standing).activity(child))
             .collect()
     }
 
-    fn activity(&self, id: EntityId, entity: &Entity) -> ActivityView {
+    fn activity(&self, child: &Child<'_>) -> ActivityView {
+        let (id, entity) = (child.id, child.entity);
         let responsible = self.responsible(entity);
         let cost = match self.value(id, FieldKey::Cost) {
             Some(FieldValue::Money(cost)) => Some(cost),
@@ -369,7 +425,7 @@ impl Reader<'_> {
             cost,
             comment: self.text(id, FieldKey::Comment),
             source: entity.source,
-            standing: self.standing(id),
+            standing: child.standing,
             conflicting: entity
                 .fields
                 .iter()
@@ -395,7 +451,7 @@ impl Reader<'_> {
     }
 
     fn name(&self, party: EntityId) -> String {
-        self.text(party, FieldKey::Name).unwrap_or_else(|| party.short())
+        title(self.state, self.values, party, self.day)
     }
 
     /// The imported cell for as long as it still names the same parties, otherwise `A, B och C`.
@@ -428,12 +484,14 @@ impl Reader<'_> {
     fn parties(&self) -> Vec<PartyView> {
         let parties = self.state.entities().filter(|(_, entity)| entity.kind == EntityKind::Party);
         let mut found: Vec<PartyView> = parties
-            .filter(|(id, _)| self.standing(*id) == Standing::InForce)
-            .map(|(id, entity)| PartyView {
+            .map(|(id, entity)| (id, entity, self.standing(id)))
+            .filter(|(.., standing)| *standing != Standing::Retired)
+            .map(|(id, entity, standing)| PartyView {
                 id,
                 name: self.name(id),
                 kind: entity.party_kind,
-                organisation: self.party(id, FieldKey::Organisation),
+                organisation: self.on(standing).party(id, FieldKey::Organisation),
+                standing,
             })
             .collect();
         found.sort_by_cached_key(|party| (swedish_key(&party.name), party.id));

@@ -5,8 +5,10 @@
 
 mod laws {
     mod as_of;
+    mod baselines;
     mod conflicts;
     mod dates;
+    mod effective;
     mod facts;
     mod filter;
     mod folds;

@@ -8,15 +8,19 @@ use radslag_core::field::FieldKey;
 use radslag_core::fold;
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::register::Write;
-use radslag_core::state::{Keep, State};
+use radslag_core::register::{Register, Write};
+use radslag_core::state::{EntityKind, Keep, State};
 use radslag_core::time::CivilDate;
 use radslag_log::{EventLog, ReadLimit};
 
 use crate::caches::journal::{Backdated, backdated};
 use crate::caches::{chunk, shelf};
 use crate::ledger::{Ledger, LedgerError, forged, read_record};
-use crate::read::{Reading, walk};
+use crate::read::{Reading, fold_until, walk};
+use crate::trail::everything_of;
+
+/// Up to so many entities are put back one by one; more of them are had by folding the log.
+const ONE_BY_ONE: usize = 256;
 
 /// Whoever holds a ledger that others may be changing: it is looked at for moments, never while a store is read.
 pub trait Look {
@@ -186,8 +190,48 @@ fn recall(
         for ((entity, field), writes) in since {
             state.recall(entity, field, &writes);
         }
+        let coming = not_yet_in_force(state, day);
+        if coming.len() > ONE_BY_ONE {
+            *state = fold_until(log, program, upto, Point::Position(upto))?.0;
+            return Ok(());
+        }
+        for entity in coming {
+            recall_whole(log, ledger, state, entity, upto)?;
+        }
     }
     recall_first_places(log, ledger, state, day)
+}
+
+/// Puts back everything that a state has dropped of one entity, up to a record.
+///
+/// # Errors
+/// The store does not answer.
+pub fn recall_whole(
+    log: &dyn EventLog,
+    ledger: &impl Look,
+    state: &mut State,
+    entity: EntityId,
+    upto: Position,
+) -> Result<(), LedgerError> {
+    let whole = everything_of(log, ledger, entity, upto)?;
+    let Some(held) = whole.entity(entity) else { return Ok(()) };
+    for (field, register) in &held.fields {
+        state.recall(entity, *field, register.writes());
+    }
+    Ok(())
+}
+
+/// What is not in force on `day` yet is read as it will stand on the day when it comes into force, which may be long over: what it
+/// said then has to be there.
+fn not_yet_in_force(state: &State, day: CivilDate) -> Vec<EntityId> {
+    let speaks = |field: Option<&Register>| {
+        field.is_none_or(|register| register.shown_at(day, state.epochs()).is_some())
+    };
+    let entities = state.entities().filter(|(_, entity)| {
+        let title = if entity.kind == EntityKind::Party { FieldKey::Name } else { FieldKey::Title };
+        !speaks(entity.fields.get(&FieldKey::Life)) || !speaks(entity.fields.get(&title))
+    });
+    entities.map(|(id, _)| id).collect()
 }
 
 /// What is not yet in force stands where its addition put it.

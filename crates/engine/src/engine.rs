@@ -8,6 +8,7 @@ use radslag_core::digest::Digest;
 use radslag_core::event::Change;
 use radslag_core::id::{EpochId, EventId, Position, ProgramId};
 use radslag_core::record::Recorded;
+use radslag_core::time::Instant;
 use radslag_core::verdict::{Refusal, Verdict};
 use radslag_log::{EventLog, LogError};
 use radslag_proto::convert::bundle::PushedBundle;
@@ -21,6 +22,7 @@ use crate::caches::Pace;
 use crate::caches::behind::{self, Behind, Touch, Wake};
 use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::{Clock, IdSource};
+use crate::closing::Closing;
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
 use crate::snapshots::Snapshots;
@@ -191,6 +193,7 @@ pub struct Engine {
     timekeeper: Arc<Timekeeper>,
     // Closed after the writer: it writes what the writer left.
     behind: std::sync::Mutex<Option<Behind>>,
+    closing: Arc<Closing>,
 }
 
 impl Engine {
@@ -231,6 +234,7 @@ impl Engine {
         let newest = programmes.all().iter().map(|programme| programme.published().state.recorded_at()).max();
         let timekeeper = Arc::new(Timekeeper::begin(Arc::clone(&clock), newest));
         let (sender, queue) = mpsc::channel(options.queue);
+        let closing = Arc::new(Closing::default());
         let writer = Writer {
             queue,
             log: Arc::clone(&log),
@@ -241,6 +245,7 @@ impl Engine {
             stopped: None,
             timekeeper: Arc::clone(&timekeeper),
             wake: None,
+            closing: Arc::clone(&closing),
         };
         let engine = Self {
             log,
@@ -253,6 +258,7 @@ impl Engine {
             snapshots: Snapshots::default(),
             timekeeper,
             behind: std::sync::Mutex::new(None),
+            closing,
         };
         Ok((engine, writer))
     }
@@ -301,6 +307,14 @@ impl Engine {
         };
         let newest = || self.programmes.all().iter().filter_map(|programme| last(programme)).max();
         self.timekeeper.standing(programme.map_or_else(newest, last))
+    }
+
+    /// Up to when no record will come any more in a programme: every later one gets a later `recorded_at`.
+    pub fn closed_to(&self, programme: &Programme) -> Instant {
+        // The published end comes after the time was taken, never before: what is closed grows with both.
+        let now = self.clock.now();
+        let last = programme.published().state.recorded_at();
+        self.closing.closed_to(last, now)
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {

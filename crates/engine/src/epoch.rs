@@ -65,6 +65,7 @@ pub fn is_the_logs_own(body: &EventBody) -> bool {
         | Change::Restored { .. }
         | Change::ConflictResolved { .. }
         | Change::SourceImported { .. }
+        | Change::BaselineSet { .. }
         | Change::Unknown => false,
     }
 }

@@ -9,6 +9,7 @@ pub mod as_of;
 pub mod caches;
 pub mod check;
 pub mod clock;
+mod closing;
 pub mod engine;
 pub mod epoch;
 pub mod ledger;

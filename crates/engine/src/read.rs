@@ -71,8 +71,8 @@ impl Engine {
 
     /// As [`Engine::past`], for whoever shows a whole reading of it.
     pub fn past_of(&self, programme: &Arc<Programme>, reading: &Reading) -> PublishedPast {
-        // What the programme shows today is in memory.
-        let today = reading.state.head() == programme.head() && reading.day == reading.state.today();
+        // What the programme shows today or later is in memory.
+        let today = reading.state.head() == programme.head() && reading.day >= reading.state.today();
         let places = if today { Index::default() } else { places(&reading.state) };
         PublishedPast { places, ..self.past(programme) }
     }

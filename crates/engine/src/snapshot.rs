@@ -92,6 +92,12 @@ pub fn wanted(state: &State) -> BTreeMap<EventId, BTreeSet<Slot>> {
         want(import.digest);
         want(import.layout);
     }
+    for baseline in state.baselines() {
+        want(baseline.name());
+        for slot in [Slot::REASON, Slot::DECISION] {
+            want(ValueRef { event: baseline.event, slot });
+        }
+    }
     found
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use radslag_core::fold;
-use radslag_core::history::{self, FieldChange};
+use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::Recorded;
 use radslag_core::state::{Keep, State};
@@ -100,7 +100,8 @@ pub struct After {
     pub changes: usize,
 }
 
-/// The changes of an entity by records up to `upto`, oldest first, at most `most` of them, each with the place after it.
+/// The changes of an entity by records up to `upto`, oldest first, told for the day that `told` says: at most `most` of
+/// them, each with the place after it.
 ///
 /// # Errors
 /// The store does not answer.
@@ -108,6 +109,7 @@ pub fn changes_of(
     log: &dyn EventLog,
     ledger: &impl Look,
     entity: EntityId,
+    told: Told,
     upto: Position,
     after: After,
     most: usize,
@@ -116,8 +118,12 @@ pub fn changes_of(
     let touching = records_of(log, ledger, entity, upto)?;
     let given = touching.partition_point(|at| *at < after.position);
     let (mut state, first) = match touching.get(given) {
-        Some(next) if given > FROM_THE_FIRST => (state_at(log, ledger, next.previous())?, given),
-        _ => (State::new(program, Keep::Sides), 0),
+        // One of the others needs every write that there ever was.
+        Some(next) if given > FROM_THE_FIRST && told == Told::AsRecorded => {
+            (state_at(log, ledger, next.previous())?, given)
+        }
+        _ if told == Told::AsRecorded => (State::new(program, Keep::Sides), 0),
+        _ => (State::new(program, Keep::Everything), 0),
     };
     ledger.look(|ledger| state.take_chains(&ledger.state));
     let held = state.head();
@@ -127,7 +133,7 @@ pub fn changes_of(
     let mut records = Records::new(log, program, steps.into_iter().collect());
     while let Some(record) = records.next()? {
         state.skip_to(record.position.previous());
-        let changes = history::step(&mut state, &record);
+        let changes = history::step_told(&mut state, &record, told);
         let changes = changes.into_iter().filter(|change| change.entity == entity);
         for (given, change) in (1..).zip(changes) {
             let place = After { position: record.position, changes: given };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use radslag_core::broken::{self, Variant};
 use radslag_core::id::{Position, ProgramId};
+use radslag_core::time::Instant;
 use radslag_core::verdict::Verdict;
 use radslag_log::{Append, Commit, EventLog};
 use radslag_proto::log::v1;
@@ -16,6 +17,7 @@ use crate::admit::{Ground, Working};
 use crate::caches::behind::Wake;
 use crate::check::CheckedBundle;
 use crate::clock::Clock;
+use crate::closing::Closing;
 use crate::engine::{EngineError, Programme, Programmes};
 use crate::epoch::{NewEpoch, Opened};
 use crate::timekeeper::Timekeeper;
@@ -71,6 +73,7 @@ pub struct Writer {
     pub(crate) timekeeper: Arc<Timekeeper>,
     /// Wakes what is written behind; none where nobody does, or the caller by hand.
     pub(crate) wake: Option<Wake>,
+    pub(crate) closing: Arc<Closing>,
 }
 
 impl Writer {
@@ -91,6 +94,12 @@ impl Writer {
 
     /// Pushes up to the limits of a commit or up to the opening of an epoch, which has a commit of its own.
     fn round_from(&mut self, job: Job) {
+        self.closing.begin(self.clock.now());
+        self.batch_from(job);
+        self.closing.end();
+    }
+
+    fn batch_from(&mut self, job: Job) {
         let (mut round, mut opening) = (Vec::new(), None);
         let (mut events, mut bytes) = (0, 0);
         let mut next = Some(job);
@@ -110,6 +119,7 @@ impl Writer {
         self.round(round);
         if let Some(job) = opening {
             let outcome = self.open_epoch(&job);
+            self.closing.end();
             answer(job.reply, outcome);
         }
     }
@@ -126,7 +136,7 @@ impl Writer {
                 log: self.log.as_ref(),
                 published: &published,
                 open_enrolment: self.open_enrolment,
-                now: self.clock.now(),
+                now: self.now(),
             };
             let program = job.programme.id();
             let working = self.working.entry(program).or_insert_with(|| Working::new(&published));
@@ -168,6 +178,8 @@ impl Writer {
         let too_early = broken::is(Variant::AckBeforeFlush);
         let committed = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
         let outcome = if too_early { Ok(()) } else { committed };
+        // Whoever hears of the records finds them closed.
+        self.closing.end();
         for progress in done {
             let program = progress.programme.id();
             let head = self.programmes.get(program).unwrap_or(progress.programme).head();
@@ -209,7 +221,7 @@ impl Writer {
                 log: self.log.as_ref(),
                 published: &published,
                 open_enrolment: self.open_enrolment,
-                now: self.clock.now(),
+                now: self.now(),
             };
             let working = self.working.entry(bundle.program).or_insert_with(|| Working::new(&published));
             let (decided, next) = working.admit(&ground, bundle, at, COMMIT_BYTES)?;
@@ -217,6 +229,11 @@ impl Writer {
             at = next;
         }
         Ok(verdicts)
+    }
+
+    /// The time that a record may have now: after whatever readers were told is closed.
+    fn now(&self) -> Instant {
+        self.closing.begin(self.clock.now())
     }
 
     fn pending_bytes(&self) -> usize {

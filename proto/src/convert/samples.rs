@@ -138,6 +138,14 @@ fn kinds() -> Vec<EventBody> {
             &[],
         ),
         body(Change::RulesAdopted { version: 2 }, &[]),
+        body(
+            Change::BaselineSet {
+                epoch: uuid_id(19),
+                position: Position::new(7),
+                effective_on: "2019-07-01".parse().unwrap(),
+            },
+            &[Slot::DECISION, Slot::BASELINE_NAME],
+        ),
     ]
 }
 

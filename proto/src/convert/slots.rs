@@ -45,6 +45,7 @@ fn slots_of(change: &Change) -> Option<Slots> {
         },
         Change::PartyAdded { .. } => Slots::exactly(&[Slot::NAME]),
         Change::MemberAdmitted { .. } => Slots::exactly(&[Slot::MEMBER_NAME]),
+        Change::BaselineSet { .. } => Slots::exactly(&[Slot::BASELINE_NAME]),
         Change::SourceImported { .. } => Slots::exactly(&[Slot::FILE_DIGEST, Slot::FILE_LAYOUT]),
         Change::FieldRevised { field, value, .. } => Slots::of_field(*field, *value == NewValue::Sealed),
         Change::ConflictResolved { field, stands, .. } => {

@@ -9,7 +9,9 @@ use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, DeviceSeq, EntityId, EventId, MemberId, OrgId, Position};
 use radslag_core::parts::StateParts;
 use radslag_core::register::{Epoch, Register, Write};
-use radslag_core::state::{Device, Entity, EntityKind, Import, Member, Organisation, OwnChain, State};
+use radslag_core::state::{
+    Baseline, Device, Entity, EntityKind, Import, Member, Organisation, OwnChain, State,
+};
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, ValueRef};
 
@@ -67,6 +69,7 @@ pub fn encode_state(state: &State) -> Option<wire::Snapshot> {
         values: Vec::new(),
         last: None,
         chains: state.chains().iter().map(chain).collect(),
+        baselines: state.baselines().iter().map(encode_baseline).collect(),
     })
 }
 
@@ -106,6 +109,7 @@ pub fn decode_state(snapshot: &wire::Snapshot) -> Result<State, ConvertError> {
         imports: each(&snapshot.imports, |event| id(event).map(import)).at("imports")?,
         epochs: each(&snapshot.epochs, decode_epoch).at("epochs")?,
         chains: all(&snapshot.chains, decode_chain).at("chains")?,
+        baselines: each(&snapshot.baselines, decode_baseline).at("baselines")?,
     };
     State::from_parts(parts).map_err(|error| wrong(error.to_string()))
 }
@@ -229,6 +233,31 @@ fn decode_device(device: &wire::SnapshotDevice) -> Result<(DeviceId, Device), Co
 
 fn decode_epoch(epoch: &wire::SnapshotEpoch) -> Result<Epoch, ConvertError> {
     Ok(Epoch { id: id(&epoch.epoch_id).at("epoch_id")?, cut: Position::new(epoch.cut) })
+}
+
+fn encode_baseline(baseline: &Baseline) -> wire::SnapshotBaseline {
+    wire::SnapshotBaseline {
+        event_id: baseline.event.to_vec(),
+        set_at: baseline.set_at.get(),
+        recorded_at: baseline.recorded_at.micros(),
+        device_id: baseline.device.to_vec(),
+        epoch_id: baseline.epoch.to_vec(),
+        position: baseline.position.get(),
+        effective_on: baseline.effective_on.days(),
+    }
+}
+
+fn decode_baseline(baseline: &wire::SnapshotBaseline) -> Result<Baseline, ConvertError> {
+    let day = CivilDate::from_days(baseline.effective_on);
+    Ok(Baseline {
+        event: id(&baseline.event_id).at("event_id")?,
+        set_at: Position::new(baseline.set_at),
+        recorded_at: Instant::from_micros(baseline.recorded_at),
+        device: id(&baseline.device_id).at("device_id")?,
+        epoch: id(&baseline.epoch_id).at("epoch_id")?,
+        position: Position::new(baseline.position),
+        effective_on: day.ok_or_else(|| wrong("is not a day")).at("effective_on")?,
+    })
 }
 
 const fn import(event: EventId) -> Import {

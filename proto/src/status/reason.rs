@@ -180,6 +180,8 @@ reasons! {
     ParentUnfit "PARENT_UNFIT" Invalid,
     /// The kind takes no effective date.
     EffectiveDateUnfit "EFFECTIVE_DATE_UNFIT" Invalid,
+    /// A baseline names a point that the log does not have.
+    PointMissing "POINT_MISSING" Range,
     /// Rejected by a newer release for a reason that this one has no name for.
     UnknownRejection "UNKNOWN_REJECTION" State,
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use radslag_core::as_of::{AsOf, Recorded as AsRecorded};
 use radslag_core::diff;
+use radslag_core::event::Change;
 use radslag_core::fold;
-use radslag_core::history::{self, FieldChange};
+use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::State;
@@ -25,9 +26,10 @@ use tonic::{Request, Response, Status};
 
 use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
+use super::point::{Asked, basis};
 use super::request::Fields;
-use super::shape::{self, Shape, basis};
-use super::{Api, programme};
+use super::shape::{self, Shape};
+use super::{Api, point, programme};
 
 #[tonic::async_trait]
 impl AuditService for Api {
@@ -59,10 +61,10 @@ impl AuditService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let reading = engine.read_at(&programme, as_of)?;
-            let values = engine.past_of(&programme, &reading);
-            let lines = blame(&Shape::new(&reading, &values));
-            Ok(api::GetBlameResponse { lines, basis: Some(basis(&reading)) })
+            let read = point::read(engine, &programme, as_of)?;
+            let values = engine.past_of(&programme, &read.reading);
+            let lines = blame(&Shape::new(&read.reading, &values));
+            Ok(api::GetBlameResponse { lines, basis: Some(read.basis()) })
         });
         Ok(Response::new(read.await?))
     }
@@ -161,7 +163,8 @@ fn list_history(
     // One more than a page holds tells whether there is another.
     let most = size.saturating_add(1);
     let ledger = paged.programme.as_ref();
-    let found = trail::changes_of(log, ledger, entity, paged.head(), place(paged.after)?, most)?;
+    let found =
+        trail::changes_of(log, ledger, entity, Told::AsRecorded, paged.head(), place(paged.after)?, most)?;
     let places = found.iter().map(|(change, _)| (change.event, change.position));
     let values = engine.past_at(&paged.programme, places);
     let shape = Shape::new(&paged.reading, &values);
@@ -254,16 +257,17 @@ fn in_order(state: &State, view: &ProgramView) -> Vec<EntityId> {
     order
 }
 
-fn get_diff(engine: &Engine, program: ProgramId, from: AsOf, to: AsOf) -> Answer<api::GetDiffResponse> {
+fn get_diff(engine: &Engine, program: ProgramId, from: Asked, to: Asked) -> Answer<api::GetDiffResponse> {
     let programme = programme(engine, program)?;
-    let (earlier, later) = (engine.read_at(&programme, from)?, engine.read_at(&programme, to)?);
-    let (before, after) = (engine.past_of(&programme, &earlier), engine.past_of(&programme, &later));
-    let (old, new) = (Shape::new(&earlier, &before), Shape::new(&later, &after));
+    let (earlier, later) = (point::read(engine, &programme, from)?, point::read(engine, &programme, to)?);
+    let before = engine.past_of(&programme, &earlier.reading);
+    let after = engine.past_of(&programme, &later.reading);
+    let (old, new) = (Shape::new(&earlier.reading, &before), Shape::new(&later.reading, &after));
     let changes = diff::diff(&old.view(), &new.view());
     Ok(api::GetDiffResponse {
         changes: changes.into_iter().map(|change| new.difference(change)).collect(),
-        from: Some(basis(&earlier)),
-        to: Some(basis(&later)),
+        from: Some(earlier.basis()),
+        to: Some(later.basis()),
     })
 }
 
@@ -307,7 +311,10 @@ fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {
                 kind: body.kind.clone(),
                 author: Some(shape.author(body.actor_id, &body.org_id, body.device_id)),
                 authored_at: Some(timestamp(body.authored_at)),
-                title: touched.first().map(|entity| shape.title(*entity)).unwrap_or_default(),
+                title: match body.change {
+                    Change::BaselineSet { .. } => shape.text(body.event_id, Slot::BASELINE_NAME),
+                    _ => touched.first().map(|entity| shape.title(*entity)).unwrap_or_default(),
+                },
                 entity_ids: touched.iter().map(ToString::to_string).collect(),
                 reason: shape.text(body.event_id, Slot::REASON),
                 decision: shape.text(body.event_id, Slot::DECISION),

@@ -14,6 +14,7 @@ mod filtered;
 mod frame;
 mod hand_in;
 mod page;
+mod point;
 mod program;
 mod request;
 mod shape;

@@ -2,6 +2,7 @@
 
 use radslag_core::id::{EntityId, EpochId, Position, ProgramId};
 use radslag_core::view;
+use radslag_engine::clock::day_of;
 use radslag_engine::engine::Engine;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::program_service_server::ProgramService;
@@ -11,8 +12,8 @@ use tonic::{Request, Response, Status};
 use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
 use super::request::Fields;
-use super::shape::{Shape, basis};
-use super::{Api, programme};
+use super::shape::Shape;
+use super::{Api, point, programme};
 
 #[tonic::async_trait]
 impl ProgramService for Api {
@@ -40,10 +41,10 @@ impl ProgramService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let reading = engine.read_at(&programme, as_of)?;
-            let values = engine.past_of(&programme, &reading);
-            let program = Shape::new(&reading, &values).program();
-            Ok(api::GetProgramResponse { program: Some(program), basis: Some(basis(&reading)) })
+            let read = point::read(engine, &programme, as_of)?;
+            let values = engine.past_of(&programme, &read.reading);
+            let program = Shape::new(&read.reading, &values).program();
+            Ok(api::GetProgramResponse { program: Some(program), basis: Some(read.basis()) })
         });
         Ok(Response::new(read.await?))
     }
@@ -60,7 +61,8 @@ fn list(engine: &Engine, size: usize, token: &str) -> Answer<api::ListProgramsRe
         .filter_map(|programme| {
             // Cloned, because looking a title up takes the same lock again.
             let state = programme.published().state.clone();
-            let title = view::title(&state, &engine.past(programme), programme.id().into(), state.today()?);
+            let today = day_of(engine.clock().now()).max(state.today()?);
+            let title = view::title(&state, &engine.past(programme), programme.id().into(), today);
             let summary = api::ProgramSummary {
                 program_id: programme.id().to_string(),
                 title,

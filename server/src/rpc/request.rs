@@ -1,9 +1,11 @@
 //! Reading requests: every field that is wrong is named, all at once.
 
 use radslag_core::as_of::{AsOf, Recorded};
+use radslag_core::basis::Basis;
 use radslag_core::digest::Digest;
 use radslag_core::filter::Filter;
 use radslag_core::id::{EventId, Position};
+use radslag_core::time::CivilDate;
 use radslag_proto::api::v1 as api;
 use radslag_proto::convert::ConvertError;
 use radslag_proto::convert::bundle::{LogCursor, PushedBundle, decode_bundle, decode_cursor};
@@ -12,6 +14,7 @@ use radslag_proto::convert::time::{instant, parse_date};
 use radslag_proto::status::ApiError;
 
 use super::failure::Failure;
+use super::point::Asked;
 
 const PAGE_SIZE: usize = 100;
 const MOST_PER_PAGE: u32 = 500;
@@ -72,20 +75,48 @@ impl Fields {
         Some(if size == 0 { PAGE_SIZE } else { size })
     }
 
-    /// A point on both clocks; one that is not set is the head.
-    pub(super) fn as_of(&mut self, path: &str, as_of: Option<&api::AsOf>) -> Option<AsOf> {
-        let Some(as_of) = as_of else { return Some(AsOf::default()) };
+    /// A point on both clocks, or the basis of an earlier answer; one that is not set is the head.
+    pub(super) fn as_of(&mut self, path: &str, as_of: Option<&api::AsOf>) -> Option<Asked> {
+        let Some(as_of) = as_of else { return Some(Asked::default()) };
+        if let Some(api::as_of::Recorded::Basis(basis)) = &as_of.recorded {
+            return self.asked_again(path, basis, &as_of.effective_on);
+        }
         let recorded = self.recorded(path, as_of);
-        let effective = match as_of.effective_on.as_str() {
-            "" => Some(None),
-            text => self.note(parse_date(&format!("{path}.effective_on"), text)).map(Some),
+        let baseline = match &as_of.recorded {
+            Some(api::as_of::Recorded::BaselineId(id)) => {
+                self.id(&format!("{path}.baseline_id"), id).map(Some)
+            }
+            _ => Some(None),
         };
-        Some(AsOf { recorded: recorded?, effective: effective? })
+        let effective = self.optional_day(&format!("{path}.effective_on"), &as_of.effective_on);
+        let at = AsOf { recorded: recorded?, effective: effective? };
+        Some(Asked { at, basis: None, baseline: baseline? })
+    }
+
+    /// A day, or nothing where the field is empty.
+    fn optional_day(&mut self, path: &str, text: &str) -> Option<Option<CivilDate>> {
+        if text.is_empty() { Some(None) } else { self.note(parse_date(path, text)).map(Some) }
+    }
+
+    fn asked_again(&mut self, path: &str, basis: &api::Basis, effective_on: &str) -> Option<Asked> {
+        if !effective_on.is_empty() {
+            let what = ConvertError::new(format!("{path}.effective_on"), "is part of the basis");
+            let _: Option<()> = self.note(Err(what));
+        }
+        let epoch = self.id(&format!("{path}.basis.epoch_id"), &basis.epoch_id);
+        let day = self.optional_day(&format!("{path}.basis.effective_on"), &basis.effective_on);
+        let (position, effective_on) = (Position::new(basis.position), day?);
+        let (redactions, view_version) = (basis.redactions, basis.view_version);
+        let basis = Basis { epoch: epoch?, position, effective_on, redactions, view_version };
+        let at = AsOf { recorded: Recorded::Position(position), effective: effective_on };
+        self.wrong.is_empty().then_some(Asked { at, basis: Some(basis), baseline: None })
     }
 
     fn recorded(&mut self, path: &str, as_of: &api::AsOf) -> Option<Recorded> {
         match &as_of.recorded {
-            None => Some(Recorded::Head),
+            None | Some(api::as_of::Recorded::Basis(_) | api::as_of::Recorded::BaselineId(_)) => {
+                Some(Recorded::Head)
+            }
             Some(api::as_of::Recorded::Position(position)) => {
                 Some(Recorded::Position(Position::new(*position)))
             }
@@ -189,9 +220,17 @@ mod tests {
             effective_on: "2019-07-01".to_owned(),
         };
         let read = fields.as_of("from", Some(&point)).unwrap();
-        assert_eq!(read.recorded, Recorded::Position(Position::new(7)));
-        assert_eq!(read.effective.unwrap().to_string(), "2019-07-01");
-        assert_eq!(fields.as_of("to", None), Some(AsOf::default()));
+        assert_eq!(read.at.recorded, Recorded::Position(Position::new(7)));
+        assert_eq!(read.at.effective.unwrap().to_string(), "2019-07-01");
+        assert_eq!(fields.as_of("to", None), Some(Asked::default()));
+        // A basis says both.
+        let mut fields = Fields::default();
+        let basis =
+            api::Basis { epoch_id: "x".to_owned(), effective_on: "1".to_owned(), ..api::Basis::default() };
+        let recorded = Some(api::as_of::Recorded::Basis(basis));
+        let point = api::AsOf { recorded, effective_on: "2019-07-01".to_owned() };
+        assert!(fields.as_of("to", Some(&point)).is_none());
+        assert_eq!(paths(&fields), ["to.effective_on", "to.basis.epoch_id", "to.basis.effective_on"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId};
 use radslag_core::parse::cost::Cost;
 use radslag_core::register::{Content, Write};
-use radslag_core::state::State;
+use radslag_core::state::{Baseline, State};
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_core::view::{
@@ -29,18 +29,6 @@ pub(super) struct Shape<'a> {
     names: RefCell<BTreeMap<MemberId, String>>,
 }
 
-/// What an answer rests on.
-pub(super) fn basis(reading: &Reading) -> api::Basis {
-    api::Basis {
-        epoch_id: reading.state.epoch().to_string(),
-        position: reading.state.head().get(),
-        effective_on: reading.day.map(|day| day.to_string()).unwrap_or_default(),
-        // This release forgets nothing.
-        redactions: 0,
-        view_version: VIEW_VERSION,
-    }
-}
-
 /// The number of a field in messages.
 pub(super) fn field(key: FieldKey) -> i32 {
     field_to_wire(key).into()
@@ -54,10 +42,15 @@ pub(super) fn party_of(key: FieldKey) -> String {
 fn standing(standing: Standing) -> i32 {
     let standing = match standing {
         Standing::InForce => api::Standing::InForce,
-        Standing::NotYet => api::Standing::NotYet,
+        Standing::NotYet(_) => api::Standing::NotYet,
         Standing::Retired => api::Standing::Retired,
     };
     standing.into()
+}
+
+/// The day from which something applies; empty where it does already, or no more.
+fn in_force_from(standing: Standing) -> String {
+    if let Standing::NotYet(from) = standing { from.to_string() } else { String::new() }
 }
 
 impl<'a> Shape<'a> {
@@ -81,19 +74,20 @@ impl<'a> Shape<'a> {
     /// The whole programme.
     pub(super) fn program(&self) -> api::Program {
         let view = self.view();
-        let activities = view.activities().count();
+        let conflicts = view::conflicts_at(self.state, self.day);
         api::Program {
             program_id: self.state.program_id().to_string(),
             areas: view.areas.iter().map(area).collect(),
             parties: view.parties.iter().map(party).collect(),
-            conflicts: view::conflicts(self.state).iter().map(|conflict| self.conflict(conflict)).collect(),
+            conflicts: conflicts.iter().map(|conflict| self.conflict(conflict)).collect(),
             cost: Some(api::CostSum {
                 low_ore: view.cost.low,
                 high_ore: view.cost.high,
                 missing: u32::try_from(view.cost.missing).unwrap_or(u32::MAX),
-                activities: u32::try_from(activities).unwrap_or(u32::MAX),
+                activities: u32::try_from(view.cost.activities).unwrap_or(u32::MAX),
             }),
             state_hash: self.state.hash().to_string(),
+            baselines: self.state.baselines().iter().map(|baseline| self.baseline(baseline)).collect(),
             title: view.title,
         }
     }
@@ -116,6 +110,26 @@ impl<'a> Shape<'a> {
             field: field(conflict.field),
             sides: conflict.sides.iter().map(|side| self.side(conflict.field, side)).collect(),
             weight: weight.into(),
+        }
+    }
+
+    fn baseline(&self, baseline: &Baseline) -> api::Baseline {
+        api::Baseline {
+            baseline_id: baseline.event.to_string(),
+            name: self.text(baseline.event, Slot::BASELINE_NAME),
+            basis: Some(api::Basis {
+                epoch_id: baseline.epoch.to_string(),
+                position: baseline.position.get(),
+                effective_on: baseline.effective_on.to_string(),
+                redactions: 0,
+                view_version: VIEW_VERSION,
+                open: Vec::new(),
+            }),
+            author: Some(self.author_by_device(baseline.device)),
+            position: baseline.set_at.get(),
+            recorded_at: Some(timestamp(baseline.recorded_at)),
+            reason: self.text(baseline.event, Slot::REASON),
+            decision: self.text(baseline.event, Slot::DECISION),
         }
     }
 
@@ -220,6 +234,7 @@ fn area(area: &AreaView) -> api::Area {
         goal: area.goal.clone(),
         subgoals: area.subgoals.iter().map(subgoal).collect(),
         standing: standing(area.standing),
+        in_force_from: in_force_from(area.standing),
     }
 }
 
@@ -229,6 +244,7 @@ fn subgoal(subgoal: &SubgoalView) -> api::Subgoal {
         title: subgoal.title.clone(),
         activities: subgoal.activities.iter().map(activity).collect(),
         standing: standing(subgoal.standing),
+        in_force_from: in_force_from(subgoal.standing),
     }
 }
 
@@ -244,6 +260,7 @@ fn activity(activity: &ActivityView) -> api::Activity {
         comment: activity.comment.clone(),
         conflicting_fields: activity.conflicting.iter().map(|key| field(*key)).collect(),
         standing: standing(activity.standing),
+        in_force_from: in_force_from(activity.standing),
     }
 }
 
@@ -254,5 +271,7 @@ fn party(party: &PartyView) -> api::Party {
         name: party.name.clone(),
         kind: kind.into(),
         organisation_id: party.organisation.map(|id| id.to_string()).unwrap_or_default(),
+        standing: standing(party.standing),
+        in_force_from: in_force_from(party.standing),
     }
 }

@@ -46,6 +46,7 @@ impl SyncService for Api {
             answer.head = Some(encode_cursor(&standing.head));
             answer.clock = clock(engine.clock_standing(Some(&programme)));
             answer.checkpoint = standing.checkpoint;
+            answer.closed_to = Some(timestamp(engine.closed_to(&programme)));
         }
         Ok(Response::new(answer))
     }
@@ -160,6 +161,7 @@ fn about_the_server(engine: &Engine) -> api::HelloResponse {
         log_key: engine.log_key().to_vec(),
         open_enrolment: engine.open_enrolment(),
         clock: clock(engine.clock_standing(None)),
+        closed_to: None,
     }
 }
 

@@ -100,7 +100,7 @@ fn init(town: &Town, url: &str, org: &str) -> CliRun {
 }
 
 fn rows(replica: &Municipality) -> Vec<Json> {
-    replica.objects(&["show", "--rows"])
+    replica.facts(&["show", "--rows"])
 }
 
 /// A programme whose snapshot has several chunks.

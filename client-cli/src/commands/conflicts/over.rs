@@ -67,7 +67,7 @@ fn words(ui: Ui, ground: &Ground<'_>, ended: &Ended, view: &View<'_>) -> String 
 /// Where to look now: the field's own conflict where it is in one again, else its history.
 fn hint(ui: Ui, view: &View<'_>, ended: &Ended) -> String {
     let (entity, field) = (ended.by.entity, ended.by.field);
-    let open = view::conflicts(&view.state);
+    let open = view::conflicts_at(&view.state, view.day());
     let again = open.iter().find(|conflict| (conflict.entity, conflict.field) == (entity, field));
     match (ui.lang, again) {
         (_, None) => format!("radslag history {:?}", ground(view).title(entity)),

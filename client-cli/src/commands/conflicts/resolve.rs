@@ -8,12 +8,14 @@ use radslag_core::command::{self, Choice, To};
 use radslag_core::field::FieldKey;
 use radslag_core::merge::{Merged, Part};
 use radslag_core::register::Write;
-use radslag_core::view::Conflict;
+use radslag_core::time::CivilDate;
+use radslag_core::view::{self, Conflict};
 
 use super::{Open, look, over};
 use crate::args::Resolve;
-use crate::commands::edit::{cell, cost, hand_over, party, title};
-use crate::commands::{Place, editor, ground, meets};
+use crate::commands::edit::{cell, cost, party, title};
+use crate::commands::writing::{Seen, dated, hand_over};
+use crate::commands::{Place, editor, ground};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::Ground;
@@ -27,8 +29,10 @@ const MARKS: [&str; 3] = ["<<<", "|||", ">>>"];
 /// `resolve`.
 pub fn resolve(place: &Place, args: &Resolve) -> Result<(), CliError> {
     let ui = place.ui;
+    // Said wrongly it is said before anything is opened.
+    args.beside.on()?;
     let mut replica = place.open()?;
-    let form = args.why.base.unwrap_or_else(|| replica.form());
+    let form = args.beside.why.base.unwrap_or_else(|| replica.form());
     if !args.edit {
         decide(ui, &mut replica, &form, args, args.value.as_deref())?;
         return Ok(replica.close()?);
@@ -53,9 +57,10 @@ fn decide(
     args: &Resolve,
     value: Option<&str>,
 ) -> Result<(), CliError> {
-    let view = replica.view_of(form)?;
+    let stated = args.beside.on()?;
+    let view = replica.view_of_for(form, stated)?;
     let ground = ground(&view);
-    let open = look(replica, &ground, &view.state)?;
+    let open = look(replica, &ground, conflicts(&ground, stated));
     let conflict = &named(ui, replica, &view, &open, &args.conflict)?.conflict;
     let choice = match (&args.take, value) {
         (Some(side), _) => Choice::Take(side_of(&ground, conflict, side)?.event),
@@ -64,12 +69,23 @@ fn decide(
     };
     let draft = command::resolve(conflict, &choice)
         .map_err(|error| CliError::Refused { what: error.to_string(), hint: None })?;
-    let base = view.base;
+    let drafts = dated(vec![draft], stated);
+    let seen = Seen::of(ui, &view, &drafts);
     drop(open);
     drop(view);
-    let events = hand_over(ui, replica, base, vec![draft], &args.why)?;
-    meets::say(ui, replica, &events);
-    Ok(())
+    hand_over(ui, replica, seen, drafts, &args.beside.why)
+}
+
+/// The conflicts that whoever decides may mean.
+fn conflicts<'a>(ground: &Ground<'a>, stated: Option<CivilDate>) -> Vec<Conflict<'a>> {
+    let mut conflicts = view::conflicts_at(ground.state, ground.day);
+    if let Some(day) = stated {
+        // Sides may disagree on the day that is named and agree today.
+        let known: Vec<_> = conflicts.iter().map(|conflict| conflict.id).collect();
+        let then = view::conflicts_at(ground.state, day).into_iter();
+        conflicts.extend(then.filter(|conflict| !known.contains(&conflict.id)));
+    }
+    conflicts
 }
 
 /// The open conflict that is named; for one that is over, what ended it.
@@ -129,9 +145,10 @@ fn edited(ui: Ui, sheet: &Sheet) -> Result<String, CliError> {
 
 /// What is opened for the conflict that is named, as the form shows it.
 fn sheet(ui: Ui, replica: &Replica, form: &Form, args: &Resolve) -> Result<Sheet, CliError> {
-    let view = replica.view_of(form)?;
+    let stated = args.beside.on()?;
+    let view = replica.view_of_for(form, stated)?;
     let ground = ground(&view);
-    let open = look(replica, &ground, &view.state)?;
+    let open = look(replica, &ground, conflicts(&ground, stated));
     let open = named(ui, replica, &view, &open, &args.conflict)?;
     let conflict = &open.conflict;
     let merged = open.merged.as_ref().ok_or_else(|| {

@@ -15,10 +15,12 @@ use crate::commands::edit::{cell, cost, title};
 use crate::commands::editor::edited as edited_text;
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
+use crate::when;
 
 /// `outbox resubmit`.
 pub(super) fn resubmit(place: &Place, args: &OutboxResubmit) -> Result<(), CliError> {
     let ui = place.ui;
+    let effective_on = args.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
     let mut replica = place.open()?;
     let view = replica.view();
     let wanted = named(units(&replica, &view)?, &args.numbers)?;
@@ -40,6 +42,7 @@ pub(super) fn resubmit(place: &Place, args: &OutboxResubmit) -> Result<(), CliEr
     let resubmission = Resubmission {
         numbers: wanted.iter().flat_map(|unit| unit.numbers.clone()).collect(),
         value: value.map(|text| new_value(&wanted, &text)).transpose()?,
+        effective_on,
         strict: args.strict,
     };
     let events = replica.resubmit(&resubmission)?;

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use radslag_client::quarantine::{Cause, FOLLOWS_REFUSED};
 use radslag_client::replica::{Quarantined, Replica, View};
-use radslag_core::event::EventBody;
+use radslag_core::event::{Change, EventBody};
 use radslag_core::field::FieldKey;
 use radslag_core::fold::{self, FieldWrite};
 use radslag_core::id::{EntityId, EventId};
 use radslag_core::judge::Past as _;
 use radslag_core::register::Content;
 use radslag_core::time::Instant;
-use radslag_core::value::{Value, ValueRef, Values};
+use radslag_core::value::{Slot, Value, ValueRef, Values};
 use serde_json::{Value as Json, json};
 
 use crate::error::CliError;
@@ -171,12 +171,15 @@ impl Unit {
         let mut said = Vec::new();
         for own in &self.events {
             let writes = fold::field_writes(&own.body);
-            title = title.or_else(|| self::title(&ground, &writes));
+            title = title.or_else(|| self::title(&ground, &own.body, &writes));
             let worth = writes.iter().filter(|write| is_said(write, &writes));
             said.extend(worth.map(|write| {
                 let value = ground.text(ui, write.field, Some(&write.content));
                 format!("{}: {value}", ground.field(ui, write.field))
             }));
+            let from =
+                own.body.effective_on.map(|on| format!("{} {on}", ui.text("gäller från", "applies from")));
+            said.extend(from);
         }
         let kind = self.events.first().map(|own| own.body.kind.clone());
         (title.or(kind).unwrap_or_default(), said)
@@ -320,7 +323,8 @@ fn objects(ui: Ui, view: &View<'_>, unit: &Unit) -> Result<(), CliError> {
         let mut object = json!({
             "number": unit.number(*number), "event_id": own.id().to_string(), "kind": own.body.kind,
             "state": unit.state(), "authored_at": when::rfc3339(own.body.authored_at),
-            "title": title(&ground, &writes), "changes": writes.iter().map(change).collect::<Vec<_>>(),
+            "title": title(&ground, &own.body, &writes),
+            "effective_on": own.body.effective_on.map(|on| on.to_string()), "changes": writes.iter().map(change).collect::<Vec<_>>(),
             "group_id": own.body.group.map(|group| group.id.to_string()),
             "why": "", "reason": null, "since": null, "because_of": null, "current_sides": sides,
         });
@@ -356,8 +360,11 @@ pub fn set_aside(ui: Ui, replica: &Replica, after: u64) -> Result<Vec<String>, C
     Ok(fresh.map(line).collect())
 }
 
-/// What the event is about: the entity's title, or the one that it would have had.
-fn title(ground: &Ground<'_>, writes: &[FieldWrite]) -> Option<String> {
+/// What the event is about: the entity's title, or the one that it would have had; for a point the name that it gets.
+fn title(ground: &Ground<'_>, body: &EventBody, writes: &[FieldWrite]) -> Option<String> {
+    if matches!(body.change, Change::BaselineSet { .. }) {
+        return ground.beside(body.event_id, Slot::BASELINE_NAME);
+    }
     let first = writes.first()?;
     if ground.state.entity(first.entity).is_some() {
         return Some(ground.title(first.entity));

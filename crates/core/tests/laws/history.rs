@@ -289,13 +289,24 @@ impl Play {
                     _ => Draft::new(Change::Retired { entity, merged_into: Some(self.any_entity(dice)) }),
                 }
             }
-            90..96 => self.addition(dice),
+            90..94 => self.addition(dice),
+            94..96 => self.baseline(dice),
             // Fields that the entity may not have, and things that nobody added.
             _ => {
                 let entity = if dice.chance(50) { self.any_entity(dice) } else { self.town.fresh() };
                 typed(entity, dice.pick(&[FieldKey::Title, FieldKey::Goal, FieldKey::Name]), dice)
             }
         }
+    }
+
+    /// A name for a point, mostly one that the log has.
+    fn baseline(&self, dice: &mut Dice) -> Draft {
+        let state = &self.town.state;
+        let epoch = if dice.chance(70) { state.epoch() } else { EpochId::default() };
+        let position = Position::new(u64::try_from(dice.below(self.town.log.len() + 2)).unwrap());
+        let effective_on = self.some_day(dice);
+        Draft::new(Change::BaselineSet { epoch, position, effective_on })
+            .with_text(Slot::BASELINE_NAME, dice.pick(&["Remiss", "Beslutad"]))
     }
 
     fn addition(&mut self, dice: &mut Dice) -> Draft {

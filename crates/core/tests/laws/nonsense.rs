@@ -86,7 +86,7 @@ fn standing(dice: &mut Dice) -> Standing {
 fn change(dice: &mut Dice) -> Change {
     let source = dice.chance(50).then(|| Source { import: event(dice), line: 0 });
     let org_id: OrgId = dice.pick(&["huddinge", "nacka", "x"]).parse().unwrap();
-    match dice.below(20) {
+    match dice.below(21) {
         0 => Change::ProgramCreated { log_key: [9; 32], device_key: [0; 32], rules: u32::MAX },
         1 => Change::OrganisationAdmitted { org_id, party: Some(entity(dice)) },
         2 => Change::MemberAdmitted { member_id: MemberId::from_slice(&bytes(dice)).unwrap(), org_id },
@@ -135,6 +135,11 @@ fn change(dice: &mut Dice) -> Change {
             cut_root: Digest::ZERO,
         },
         18 => Change::RulesAdopted { version: 0 },
+        19 => Change::BaselineSet {
+            epoch: EpochId::from_slice(&bytes(dice)).unwrap(),
+            position: Position::new(number(dice)),
+            effective_on: CivilDate::LAST,
+        },
         _ if dice.chance(50) => Change::SourceImported { dialect: String::new() },
         _ => Change::Unknown,
     }

@@ -1,5 +1,5 @@
 //! `tests/fixtures/vectors/state.json`: a small log, the state hash and conflict id that it must give, and the root of
-//! its leaves, for ever.
+//! its leaves, for ever. `baselines.json`: the same log going on with two named points.
 //!
 //! With `RADSLAG_WRITE_VECTORS=1` the file is written if it is not there. One that exists is never written again: a
 //! difference means that the format was broken. `check.py` beside the file checks it without this code.
@@ -12,7 +12,7 @@ use radslag_core::digest::Digest;
 use radslag_core::event::{Base, Change, EventBody, PartyKind};
 use radslag_core::field::FieldKey;
 use radslag_core::fold;
-use radslag_core::id::{DeviceId, EntityId, EpochId, EventId, MemberId, ProgramId};
+use radslag_core::id::{DeviceId, EntityId, EpochId, EventId, MemberId, Position, ProgramId};
 use radslag_core::record::{Entry, Facts, First, Recorded, RejectedFacts};
 use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
@@ -108,6 +108,23 @@ impl Scribe {
 /// A conflict that is settled, an equal value in another spelling, a rejection, a restore that loses the last two records
 /// and gets them back, and a conflict that is open because two costs apply from the same later day.
 fn log() -> Town {
+    scribe().town
+}
+
+/// The same log with a point before the restore and one after it named.
+fn log_with_baselines() -> Town {
+    let mut scribe = scribe();
+    let epoch = scribe.town.state.epoch();
+    let head = scribe.town.state.head();
+    let effective_on = day("2026-03-01");
+    let before = Change::BaselineSet { epoch: EpochId::default(), position: Position::new(9), effective_on };
+    scribe.write(NACKA, Draft::new(before).with_text(Slot::BASELINE_NAME, "Remiss"));
+    let after = Change::BaselineSet { epoch, position: head, effective_on: day("2027-01-01") };
+    scribe.write(HUDDINGE, Draft::new(after).with_text(Slot::BASELINE_NAME, "Beslutad 2026"));
+    scribe.town
+}
+
+fn scribe() -> Scribe {
     let mut scribe = Scribe::new();
     let (activity, party) = (entity(1), entity(9));
     let next_year = day("2027-01-01");
@@ -148,7 +165,7 @@ fn log() -> Town {
         theirs,
         dated(text(activity, FieldKey::Cost, "6000000 SEK\n60 000 kr"), next_year),
     );
-    scribe.town
+    scribe
 }
 
 impl Scribe {
@@ -187,7 +204,7 @@ fn accepted_event(body: &EventBody) -> Value {
     let adds = fold::addition(body)
         .map(|added| json!({ "entity_id": hex(added.entity.bytes()), "kind": added.kind.number() }));
     let base = body.base;
-    json!({
+    let mut event = json!({
         "kind": body.kind,
         "device_id": hex(body.device_id.bytes()),
         "device_seq": body.device_seq.get(),
@@ -197,7 +214,13 @@ fn accepted_event(body: &EventBody) -> Value {
         "writes": fold::field_writes(body).iter().map(|write| key_of(write.entity, write.field)).collect::<Vec<_>>(),
         "takes": takes,
         "opens": opens,
-    })
+    });
+    if let Change::BaselineSet { epoch, position, effective_on } = &body.change {
+        let (epoch, position) = (hex(epoch.bytes()), position.get());
+        let names = json!({ "epoch_id": epoch, "position": position, "effective_on": effective_on.days() });
+        event["names"] = names;
+    }
+    event
 }
 
 fn accepted_facts(facts: &Facts) -> Value {
@@ -274,9 +297,8 @@ fn kept(town: &Town) -> Vec<Value> {
     kept
 }
 
-#[test]
-fn a_small_log_has_the_state_hash_of_the_vector() {
-    let town = log();
+/// Compares a log with the vector of that name.
+fn check(name: &str, about: &str, town: &Town) {
     let leaves: Vec<Digest> = town.log.iter().map(|record| leaf(record).hash()).collect();
     let conflicts = view::conflicts(&town.state);
     let conflicts = conflicts.iter().map(|conflict| {
@@ -285,20 +307,33 @@ fn a_small_log_has_the_state_hash_of_the_vector() {
         key
     });
     let made = json!({
-        "about": "docs/format.md, Records and log leaves, State hash, Conflict id; dates are days since 1970-01-01",
+        "about": about,
         "program_id": hex(town.state.program_id().bytes()),
         "records": town.log.iter().map(record_json).collect::<Vec<_>>(),
         "root": hex(merkle::root(&leaves).bytes()),
-        "kept": kept(&town),
+        "kept": kept(town),
         "conflicts": conflicts.collect::<Vec<_>>(),
         "state_hash": hex(town.state.hash().bytes()),
     });
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/vectors/state.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/vectors").join(name);
     if std::env::var_os("RADSLAG_WRITE_VECTORS").is_some() && !path.exists() {
         fs::write(&path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
     }
     let held: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(made, held, "state.json is for ever, and these rules no longer make it");
+    assert_eq!(made, held, "{name} is for ever, and these rules no longer make it");
+}
+
+#[test]
+fn a_small_log_has_the_state_hash_of_the_vector() {
+    let about =
+        "docs/format.md, Records and log leaves, State hash, Conflict id; dates are days since 1970-01-01";
+    check("state.json", about, &log());
+}
+
+#[test]
+fn a_log_with_baselines_has_the_state_hash_of_its_vector() {
+    let about = "docs/format.md, State hash, with baselines; dates are days since 1970-01-01";
+    check("baselines.json", about, &log_with_baselines());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use desk::{Desk, Written, comment, entity, program};
 use radslag_core::as_of::{AsOf, Recorded as Point};
 use radslag_core::event::Base;
+use radslag_core::history::Told;
 use radslag_core::id::{EpochId, EventId, Position};
 use radslag_core::time::Instant;
 use radslag_core::value::{ValueRef, Values as _};
@@ -145,8 +146,15 @@ async fn a_receipt_is_the_same_when_the_index_was_lost_or_damaged() {
     assert_eq!(rows(&long.log, RowKind::Trail), 0);
     let engine = start(&long.log);
     let programme = engine.programme(program()).unwrap();
-    let asked =
-        changes_of(long.log.as_ref(), programme.as_ref(), entity(3), programme.head(), After::default(), 10);
+    let asked = changes_of(
+        long.log.as_ref(),
+        programme.as_ref(),
+        entity(3),
+        Told::AsRecorded,
+        programme.head(),
+        After::default(),
+        10,
+    );
     assert_eq!(asked.unwrap().len(), 10);
     engine.write_behind().unwrap();
     assert!(rows(&long.log, RowKind::Index) >= 2 && rows(&long.log, RowKind::Trail) >= 2);

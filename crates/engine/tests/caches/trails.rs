@@ -1,7 +1,7 @@
 //! The history of one entity from its trail is what walking the log gives, whole and in pages.
 
 use proptest::prelude::*;
-use radslag_core::history::{FieldChange, step};
+use radslag_core::history::{FieldChange, Told, step};
 use radslag_core::id::{EntityId, Position};
 use radslag_core::state::{Keep, State};
 use radslag_engine::trail::{After, changes_of, everything_of, records_of};
@@ -20,7 +20,8 @@ pub(crate) fn in_pages(shelf: &Shelf, entity: EntityId, upto: usize, size: usize
     let (mut after, mut all) = (After::default(), Vec::new());
     let upto = Position::new(u64::try_from(upto).unwrap());
     loop {
-        let page = changes_of(&shelf.log, &shelf.ledger, entity, upto, after, size).unwrap();
+        let page =
+            changes_of(&shelf.log, &shelf.ledger, entity, Told::AsRecorded, upto, after, size).unwrap();
         let Some((_, last)) = page.last() else { return all };
         after = *last;
         all.extend(page.into_iter().map(|(change, _)| change));

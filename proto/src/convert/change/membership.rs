@@ -1,12 +1,13 @@
-//! Who takes part, and the log's own turns: programme, organisations, members, devices, epochs, rules.
+//! Who takes part, and the log's own turns: programme, organisations, members, devices, epochs, rules, named points.
 
 use radslag_core::digest::Digest;
 use radslag_core::event::{Authority, Change};
 use radslag_core::id::{DeviceId, EntityId, EpochId, MemberId, OrgId, Position};
+use radslag_core::time::CivilDate;
 
 use crate::convert::field::{authority_from_wire, authority_to_wire};
 use crate::convert::id::{Id, digest, fixed, id, optional_bytes, optional_id, org, real_id};
-use crate::convert::{At, ConvertError, ensure};
+use crate::convert::{At, ConvertError, ensure, wrong};
 use crate::event::v1 as wire;
 
 fn version(number: u32) -> Result<u32, ConvertError> {
@@ -99,4 +100,20 @@ pub(super) fn read_rules_adopted(m: &wire::RulesAdopted) -> Result<Change, Conve
 
 pub(super) fn write_rules_adopted(version: u32) -> wire::RulesAdopted {
     wire::RulesAdopted { version }
+}
+
+pub(super) fn read_baseline_set(m: &wire::BaselineSet) -> Result<Change, ConvertError> {
+    ensure(m.position > 0, "is 0, positions start at 1").at("position")?;
+    let day = CivilDate::from_days(m.effective_on);
+    Ok(Change::BaselineSet {
+        epoch: id(&m.epoch_id).at("epoch_id")?,
+        position: Position::new(m.position),
+        effective_on: day
+            .ok_or_else(|| wrong("is not between 1900-01-01 and 2199-12-31"))
+            .at("effective_on")?,
+    })
+}
+
+pub(super) fn write_baseline_set(epoch: EpochId, position: Position, on: CivilDate) -> wire::BaselineSet {
+    wire::BaselineSet { epoch_id: epoch.to_vec(), position: position.get(), effective_on: on.days() }
 }

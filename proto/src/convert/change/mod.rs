@@ -31,11 +31,12 @@ pub(crate) const fn name_of(change: &Wire) -> &'static str {
         Wire::SourceImported(_) => "source_imported",
         Wire::EpochOpened(_) => "epoch_opened",
         Wire::RulesAdopted(_) => "rules_adopted",
+        Wire::BaselineSet(_) => "baseline_set",
     }
 }
 
 /// Every name that [`name_of`] gives.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "program_created",
     "organisation_admitted",
     "member_admitted",
@@ -54,6 +55,7 @@ const KINDS: [&str; 18] = [
     "source_imported",
     "epoch_opened",
     "rules_adopted",
+    "baseline_set",
 ];
 
 /// Whether this version has a kind of that name.
@@ -82,6 +84,7 @@ pub(crate) fn read_first_shape(change: &Wire) -> Result<Change, ConvertError> {
         Wire::SourceImported(m) => additions::read_source_imported(m),
         Wire::EpochOpened(m) => membership::read_epoch_opened(m),
         Wire::RulesAdopted(m) => membership::read_rules_adopted(m),
+        Wire::BaselineSet(m) => membership::read_baseline_set(m),
     };
     read.at(name_of(change))
 }
@@ -144,6 +147,9 @@ pub(crate) fn write(change: &Change) -> Option<Wire> {
             Wire::EpochOpened(membership::write_epoch_opened(*epoch_id, *cut_position, cut_root))
         }
         Change::RulesAdopted { version } => Wire::RulesAdopted(membership::write_rules_adopted(*version)),
+        Change::BaselineSet { epoch, position, effective_on } => {
+            Wire::BaselineSet(membership::write_baseline_set(*epoch, *position, *effective_on))
+        }
         Change::Unknown => return None,
     })
 }
