@@ -16,6 +16,7 @@ mod show;
 mod sync;
 mod table;
 mod watch;
+mod whose;
 mod writing;
 
 use std::path::PathBuf;
