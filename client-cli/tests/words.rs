@@ -29,7 +29,7 @@ fn help_and_version_go_to_stdout() {
     }
     assert!(!stdout.contains("not yet"), "the help promises what is not there: {stdout}");
     let (code, stdout, _) = radslag(&["edit", "--help"]);
-    assert!(code == Some(0) && stdout.contains("Example: radslag edit"), "{stdout}");
+    assert!(code == Some(0) && stdout.contains("Examples: radslag edit"), "{stdout}");
     assert_eq!(radslag(&["--version"]).1, format!("radslag {}\n", env!("CARGO_PKG_VERSION")));
 }
 

@@ -221,7 +221,7 @@ mod tests {
                 assert_eq!(Pinned::unpack(pinned.pack()).unwrap(), pinned);
             }
         }
-        assert!(Pinned::unpack((1 << 17) - 1 << 48).is_err(), "no such day");
+        assert!(Pinned::unpack(((1 << 17) - 1) << 48).is_err(), "no such day");
     }
 
     #[test]
