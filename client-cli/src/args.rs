@@ -56,7 +56,7 @@ pub enum Command {
     Whoami,
     /// The programme, now or as of a point in time
     #[command(
-        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01"
+        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01\n          radslag show --mine --rows\n          radslag show --basis @98/2026-11-24/r0/v1"
     )]
     Show(Show),
     /// Change an activity
@@ -93,6 +93,9 @@ pub enum Command {
     )]
     Diff(Diff),
     /// The records of the log
+    #[command(
+        after_help = "Examples: radslag log --last 20\n          radslag log --by org\n          radslag log --decision KS-2019/123"
+    )]
     Log(Log),
     /// Where municipalities disagree
     Conflicts(Conflicts),
@@ -273,11 +276,11 @@ pub struct Show {
     /// Only this area
     #[arg(long, value_name = "AREA")]
     pub area: Option<String>,
-    /// (not yet) Only what an organisation is responsible for
-    #[arg(long, hide = true)]
+    /// Only activities that this organisation or party, or somebody who belongs to it, is responsible for or leads
+    #[arg(long, value_name = "ORG", conflicts_with = "mine")]
     pub org: Option<String>,
-    /// (not yet) Only what is mine
-    #[arg(long, hide = true)]
+    /// The same for this replica's own organisation
+    #[arg(long)]
     pub mine: bool,
     /// One row an activity
     #[arg(long)]
@@ -607,15 +610,27 @@ pub struct Diff {
     pub basis: Option<String>,
 }
 
+/// What `log --by` counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// By organisation.
+    Org,
+    /// By member.
+    Member,
+}
+
 /// `log`.
 #[derive(Args, Debug)]
 pub struct Log {
     /// Only the last this many
     #[arg(long, value_name = "N")]
     pub last: Option<usize>,
-    /// (not yet) Count by organisation or member
-    #[arg(long, hide = true)]
-    pub by: Option<String>,
+    /// Count by organisation or member instead of listing
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub by: Option<By>,
+    /// Only what was done by this decision: its registry number or a part of it
+    #[arg(long, value_name = "NUMBER")]
+    pub decision: Option<String>,
 }
 
 /// `conflicts`.

@@ -14,6 +14,7 @@ mod e2e {
     mod fleet;
     mod fork;
     mod live;
+    mod looking_back;
     mod main_job;
     mod network;
     mod outbox;

@@ -18,6 +18,7 @@ mod show;
 mod sync;
 mod table;
 mod watch;
+mod whose;
 mod writing;
 
 use std::path::PathBuf;

@@ -1,11 +1,14 @@
 //! Looking back: history, blame, log, verify.
 
+mod counted;
+
 use radslag_client::past::Compared;
 use radslag_client::remote::Remote;
 use radslag_client::replica::{Replica, View};
 use radslag_core::event::Change;
 use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position};
+use radslag_core::parse::nfc;
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::state::EntityKind;
 use radslag_core::value::Slot;
@@ -97,6 +100,7 @@ pub fn change_json(ground: &Ground<'_>, change: &FieldChange, confirmed: Positio
         "written": ground.json(change.field, Some(&change.written)),
         "org": change.org.to_string(),
         "member": ground.member(change.member),
+        "device_id": change.device.to_string(),
         "recorded_at": (!queued).then(|| when::rfc3339(change.recorded_at)),
         "authored_at": when::rfc3339(change.authored_at),
         "applies_on": change.applies_on.to_string(),
@@ -123,23 +127,33 @@ pub fn said(ui: Ui, ground: &Ground<'_>, change: &FieldChange) -> String {
 }
 
 fn change_row(ui: Ui, ground: &Ground<'_>, change: &FieldChange, confirmed: Position) -> Vec<String> {
-    let at = if change.position > confirmed {
-        ui.text("i kö", "queued").to_owned()
-    } else {
-        when::local(change.recorded_at)
-    };
-    let said = said(ui, ground, change);
     let why = [ground.beside(change.event, Slot::REASON), ground.beside(change.event, Slot::DECISION)];
     let why: Vec<String> = why.into_iter().flatten().collect();
+    let (org, member, device) = (&change.org, ground.member(change.member), change.device.short());
     vec![
-        at,
-        format!("{}, {}", change.org, ground.member(change.member)),
+        times(ui, change, confirmed),
+        format!("{org}, {member}\n{} {device}", ui.text("enhet", "device")),
         ground.field(ui, change.field),
         ground.text(ui, change.field, change.before.as_ref()),
-        said,
+        said(ui, ground, change),
         why.join("; "),
         change.event.short(),
     ]
+}
+
+/// When it was recorded; under that, where they are others, when it was written and from which day it applies.
+fn times(ui: Ui, change: &FieldChange, confirmed: Position) -> String {
+    let queued = change.position > confirmed;
+    let recorded = when::local(change.recorded_at);
+    let written = when::local(change.authored_at);
+    let mut times = vec![if queued { ui.text("i kö", "queued").to_owned() } else { recorded.clone() }];
+    if queued || written != recorded {
+        times.push(format!("{} {written}", ui.text("skriven", "written")));
+    }
+    if !recorded.starts_with(&change.applies_on.to_string()) {
+        times.push(format!("{} {}", ui.text("gäller från", "applies from"), change.applies_on));
+    }
+    times.join("\n")
 }
 
 /// `blame`.
@@ -215,46 +229,37 @@ fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
 
 /// `log`.
 pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
-    if args.by.is_some() {
-        return Err(super::not_yet("log --by"));
-    }
     let replica = place.open()?;
     let view = replica.view();
     let point = point::read(place.ui, &replica, &view, None, None)?;
     let ground = point.ground(&view);
-    let confirmed = replica.ledger.state.head();
     let last = args.last.unwrap_or(usize::MAX);
-    let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
-    all.extend(view.queued.iter().cloned());
-    let skip = all.len().saturating_sub(last);
-    let ui = place.ui;
-    provisional::say(ui, &replica);
-    let mut rows = Vec::new();
-    for record in &all[skip..] {
-        if ui.json() {
-            ui.object(&point.marked(record_json(&ground, record, confirmed)))?;
-            continue;
+    let all = match &args.decision {
+        Some(number) => {
+            let mut all = records(&replica, &view)?;
+            all.retain(|record| decided_by(&ground, record, number));
+            all
         }
-        let queued = record.position > confirmed;
-        let (kind, touched) = match &record.entry {
-            Entry::Accepted { body, .. } => (body.kind.clone(), touched(&ground, body)),
-            Entry::Rejected(facts) => (format!("rejected: {}", facts.reason), None),
-        };
-        let (org, member) = writer(&ground, record);
-        let reason = record.body().and_then(|_| ground.beside(record.event_id, Slot::REASON));
-        rows.push(vec![
-            if queued { ui.text("i kö", "queued").to_owned() } else { record.position.to_string() },
-            when::local(record.recorded_at),
-            format!("{org}, {member}"),
-            kind,
-            touched.unwrap_or_default(),
-            reason.unwrap_or_default(),
-            record.event_id.short(),
-        ]);
+        None => {
+            let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
+            all.extend(view.queued.iter().cloned());
+            all
+        }
+    };
+    let skip = all.len().saturating_sub(last);
+    let (ui, chosen) = (place.ui, &all[skip..]);
+    provisional::say(ui, &replica);
+    if let Some(by) = args.by {
+        return counted::write(ui, &point, &ground, chosen, by);
     }
+    let confirmed = replica.ledger.state.head();
     if ui.json() {
-        return Ok(());
+        return chosen
+            .iter()
+            .try_for_each(|record| ui.object(&point.marked(record_json(&ground, record, confirmed))));
     }
+    let rows: Vec<Vec<String>> =
+        chosen.iter().map(|record| record_row(ui, &ground, record, confirmed)).collect();
     let headings = match ui.lang {
         Lang::Sv => ["position", "när", "vem", "slag", "vad", "varför", "händelse"],
         Lang::En => ["position", "when", "who", "kind", "what", "why", "event"],
@@ -262,6 +267,32 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     ui.table(&headings, &rows)?;
     ui.line("")?;
     ui.line(&point.footer(ui))
+}
+
+/// Whether a record names this decision, or one whose number has this part.
+fn decided_by(ground: &Ground<'_>, record: &Recorded, number: &str) -> bool {
+    let named = record.body().and_then(|_| ground.beside(record.event_id, Slot::DECISION));
+    named.is_some_and(|named| nfc(&named).to_lowercase().contains(&nfc(number).to_lowercase()))
+}
+
+fn record_row(ui: Ui, ground: &Ground<'_>, record: &Recorded, confirmed: Position) -> Vec<String> {
+    let queued = record.position > confirmed;
+    let (kind, touched) = match &record.entry {
+        Entry::Accepted { body, .. } => (body.kind.clone(), touched(ground, body)),
+        Entry::Rejected(facts) => (format!("{}: {}", ui.text("avvisad", "rejected"), facts.reason), None),
+    };
+    let (org, member) = writer(ground, record);
+    let beside = |slot| record.body().and_then(|_| ground.beside(record.event_id, slot));
+    let why: Vec<String> = [Slot::REASON, Slot::DECISION].into_iter().filter_map(beside).collect();
+    vec![
+        if queued { ui.text("i kö", "queued").to_owned() } else { record.position.to_string() },
+        when::local(record.recorded_at),
+        format!("{org}, {member}"),
+        kind,
+        touched.unwrap_or_default(),
+        why.join("; "),
+        record.event_id.short(),
+    ]
 }
 
 /// Organisation and member of a record, as their device was enrolled.

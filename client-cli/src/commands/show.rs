@@ -10,7 +10,7 @@ use radslag_core::view::{self, ActivityView, AreaView, ProgramView, Standing, Su
 use serde_json::{Value as Json, json};
 
 use super::point::Point;
-use super::{Place, point, provisional};
+use super::{Place, point, provisional, whose};
 use crate::args::{NamedAt, Show};
 use crate::error::CliError;
 use crate::names;
@@ -20,15 +20,16 @@ use crate::when;
 
 /// `show`.
 pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
-    let later = [(args.org.is_some(), "--org"), (args.mine, "--mine")];
-    if let Some((_, what)) = later.iter().find(|(given, _)| *given) {
-        return Err(super::not_yet(what));
-    }
     let replica = place.open()?;
     let view = replica.view();
     let point = point::at(place, &replica, &view, &args.at)?;
     let ground = point.ground(&view);
-    let program = view::program(&point.state, &view, point.day);
+    let mut program = view::program(&point.state, &view, point.day);
+    let own = args.mine.then(|| replica.settings.org.to_string());
+    if let Some(org) = args.org.clone().or(own) {
+        let parties = whose::parties(&ground, &program, &org)?;
+        program = whose::only(program, &parties);
+    }
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
     match (place.ui.json(), args.rows) {

@@ -7,6 +7,7 @@ mod clocks;
 mod following;
 mod harness;
 mod outcomes;
+mod pages;
 mod process;
 mod pushing;
 mod reading;

@@ -97,8 +97,6 @@ fn what_a_later_release_brings_says_so_and_does_nothing() {
         &["invite", "new"],
         &["program", "show"],
         &["export", "--to", "x.csv"],
-        &["log", "--by", "org"],
-        &["show", "--mine"],
     ];
     for args in commands {
         refuses(&haninge, 2, args, &["not yet in this release"]);
