@@ -234,17 +234,18 @@ pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let point = point::read(place.ui, &replica, &view, None, None)?;
     let ground = point.ground(&view);
     let last = args.last.unwrap_or(usize::MAX);
-    // What is chosen by what it says may lie anywhere; the last ones are read without a walk.
-    let mut all = if args.decision.is_none() {
-        let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
-        all.extend(view.queued.iter().cloned());
-        all
-    } else {
-        records(&replica, &view)?
+    let all = match &args.decision {
+        Some(number) => {
+            let mut all = records(&replica, &view)?;
+            all.retain(|record| decided_by(&ground, record, number));
+            all
+        }
+        None => {
+            let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
+            all.extend(view.queued.iter().cloned());
+            all
+        }
     };
-    if let Some(number) = &args.decision {
-        all.retain(|record| decided_by(&ground, record, number));
-    }
     let skip = all.len().saturating_sub(last);
     let (ui, chosen) = (place.ui, &all[skip..]);
     provisional::say(ui, &replica);

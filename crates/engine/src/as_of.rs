@@ -1,14 +1,14 @@
 //! A programme at a point on both clocks, at a cost that does not grow with the log: a binary search for the position, the nearest
 //! folded state on disk, a bounded tail, and for an earlier day what was recorded of it since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use radslag_core::as_of::{AsOf, Mark, Recorded as Point, last_position};
 use radslag_core::field::FieldKey;
 use radslag_core::fold;
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::register::{Register, Write};
+use radslag_core::register::{Content, Register, Write};
 use radslag_core::state::{EntityKind, Keep, State};
 use radslag_core::time::CivilDate;
 use radslag_log::{EventLog, ReadLimit};
@@ -195,8 +195,11 @@ fn recall(
             *state = fold_until(log, program, upto, Point::Position(upto))?.0;
             return Ok(());
         }
-        for entity in coming {
-            recall_whole(log, ledger, state, entity, upto)?;
+        for entity in &coming {
+            recall_whole(log, ledger, state, *entity, upto)?;
+        }
+        for party in named_by(state, &coming) {
+            recall_whole(log, ledger, state, party, upto)?;
         }
     }
     recall_first_places(log, ledger, state, day)
@@ -219,6 +222,21 @@ pub fn recall_whole(
         state.recall(entity, *field, register.writes());
     }
     Ok(())
+}
+
+/// The parties that some entities name: they are read for the same days as these.
+fn named_by(state: &State, entities: &[EntityId]) -> BTreeSet<EntityId> {
+    let fields = entities.iter().filter_map(|id| state.entity(*id)).flat_map(|entity| &entity.fields);
+    let mut named = BTreeSet::new();
+    for (field, register) in fields {
+        named.extend(matches!(field, FieldKey::Responsible(_)).then(|| field.qualifier()));
+        named.extend(register.writes().iter().filter_map(|write| match &write.content {
+            Content::Party(party) => Some(*party),
+            _ => None,
+        }));
+    }
+    named.retain(|party| !entities.contains(party));
+    named
 }
 
 /// What is not in force on `day` yet is read as it will stand on the day when it comes into force, which may be long over: what it

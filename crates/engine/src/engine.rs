@@ -313,8 +313,10 @@ impl Engine {
     pub fn closed_to(&self, programme: &Programme) -> Instant {
         // The published end comes after the time was taken, never before: what is closed grows with both.
         let now = self.clock.now();
+        // A clock that may not say when changes are recorded may not say until when there are none either.
+        let fit = self.clock_standing(Some(programme)).records();
         let last = programme.published().state.recorded_at();
-        self.closing.closed_to(last, now)
+        self.closing.closed_to(last, if fit { now } else { last })
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {

@@ -1,21 +1,18 @@
-//! `AuditService`: who changed what, when and why.
+//! `AuditService`: who changed what, when and why. Here what is read along the log; what is read at points is in `points`.
 
-use std::collections::BTreeSet;
+mod points;
+
 use std::sync::Arc;
 
-use radslag_core::as_of::{AsOf, Recorded as AsRecorded};
-use radslag_core::diff;
 use radslag_core::event::Change;
 use radslag_core::fold;
-use radslag_core::history::{self, FieldChange, Told};
+use radslag_core::history::{FieldChange, Told};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::{Entry, Recorded};
-use radslag_core::state::State;
+use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
-use radslag_core::view::ProgramView;
 use radslag_engine::engine::{Engine, Programme};
 use radslag_engine::ledger::read_record;
-use radslag_engine::read::Reading;
 use radslag_engine::trail::{self, After};
 use radslag_log::ReadLimit;
 use radslag_proto::api::v1 as api;
@@ -26,7 +23,7 @@ use tonic::{Request, Response, Status};
 
 use super::failure::Answer;
 use super::page::{self, Page, Question, Token};
-use super::point::{Asked, basis};
+use super::point::{Asked, Read};
 use super::request::Fields;
 use super::shape::{self, Shape};
 use super::{Api, point, programme};
@@ -42,11 +39,15 @@ impl AuditService for Api {
         let program = fields.id("program_id", &request.program_id);
         let entity = fields.id("entity_id", &request.entity_id);
         let size = fields.page_size(request.page_size);
-        let (Some(program), Some(entity), Some(size)) = (program, entity, size) else {
+        let asked = fields.as_of("as_of", request.as_of.as_ref());
+        let (Some(program), Some(entity), Some(size), Some(asked)) = (program, entity, size, asked) else {
             return Err(fields.into_failure().into());
         };
-        let token = request.page_token;
-        let read = self.reading(move |engine| list_history(engine, program, entity, size, &token));
+        let (as_of, token) = (request.as_of, request.page_token);
+        let read = self.reading(move |engine| {
+            let paged = Paged::read(engine, "ListHistory", program, entity, asked, as_of.as_ref(), &token)?;
+            list_history(engine, &paged, entity, size, asked.day())
+        });
         Ok(Response::new(read.await?))
     }
 
@@ -57,14 +58,14 @@ impl AuditService for Api {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let program = fields.id("program_id", &request.program_id);
-        let as_of = fields.as_of("as_of", request.as_of.as_ref());
-        let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
+        let asked = fields.as_of("as_of", request.as_of.as_ref());
+        let size = fields.page_size_or_all(request.page_size);
+        let (Some(program), Some(asked), Some(size)) = (program, asked, size) else {
+            return Err(fields.into_failure().into());
+        };
+        let (as_of, token) = (request.as_of, request.page_token);
         let read = self.reading(move |engine| {
-            let programme = programme(engine, program)?;
-            let read = point::read(engine, &programme, as_of)?;
-            let values = engine.past_of(&programme, &read.reading);
-            let lines = blame(&Shape::new(&read.reading, &values));
-            Ok(api::GetBlameResponse { lines, basis: Some(read.basis()) })
+            points::blame(engine, program, asked, as_of.as_ref(), &points::Wanted { size, token })
         });
         Ok(Response::new(read.await?))
     }
@@ -79,10 +80,15 @@ impl AuditService for Api {
         let from = fields.required("from", request.from.as_ref());
         let from = from.and_then(|from| fields.as_of("from", Some(from)));
         let to = fields.as_of("to", request.to.as_ref());
-        let (Some(program), Some(from), Some(to)) = (program, from, to) else {
+        let size = fields.page_size_or_all(request.page_size);
+        let (Some(program), Some(from), Some(to), Some(size)) = (program, from, to, size) else {
             return Err(fields.into_failure().into());
         };
-        let read = self.reading(move |engine| get_diff(engine, program, from, to));
+        let (points, token) = ([request.from, request.to], request.page_token);
+        let read = self.reading(move |engine| {
+            let points = [points[0].as_ref(), points[1].as_ref()];
+            points::diff(engine, program, [from, to], points, &points::Wanted { size, token })
+        });
         Ok(Response::new(read.await?))
     }
 
@@ -94,9 +100,16 @@ impl AuditService for Api {
         let mut fields = Fields::default();
         let program = fields.id("program_id", &request.program_id);
         let size = fields.page_size(request.page_size);
-        let (Some(program), Some(size)) = (program, size) else { return Err(fields.into_failure().into()) };
-        let token = request.page_token;
-        let read = self.reading(move |engine| list_log(engine, program, size, &token));
+        let asked = fields.as_of("as_of", request.as_of.as_ref());
+        let (Some(program), Some(size), Some(asked)) = (program, size, asked) else {
+            return Err(fields.into_failure().into());
+        };
+        let (as_of, token) = (request.as_of, request.page_token);
+        let read = self.reading(move |engine| {
+            let nothing = EntityId::default();
+            let paged = Paged::read(engine, "ListLog", program, nothing, asked, as_of.as_ref(), &token)?;
+            list_log(engine, &paged, size)
+        });
         Ok(Response::new(read.await?))
     }
 }
@@ -105,35 +118,48 @@ impl AuditService for Api {
 struct Paged {
     programme: Arc<Programme>,
     question: Question,
-    reading: Reading,
+    read: Read,
     after: u128,
 }
 
 impl Paged {
-    fn read(engine: &Engine, call: &str, program: ProgramId, entity: EntityId, token: &str) -> Answer<Self> {
+    fn read(
+        engine: &Engine,
+        call: &str,
+        program: ProgramId,
+        entity: EntityId,
+        asked: Asked,
+        as_of: Option<&api::AsOf>,
+        token: &str,
+    ) -> Answer<Self> {
         let programme = programme(engine, program)?;
-        let reading = engine.read_at(&programme, AsOf::default())?;
-        let question = Question::new(call, program, entity, reading.state.epoch());
+        let (epoch, head) = {
+            let published = programme.published();
+            (published.state.epoch(), published.state.head())
+        };
+        let question = Question::about(call, program, entity, epoch, &[as_of]);
+        let found = point::find(engine, &programme, asked)?;
         let Some(token) = Token::decode(token, question)? else {
-            return Ok(Self { programme, question, reading, after: 0 });
+            let read = found.read(engine, &programme, None)?;
+            return Ok(Self { programme, question, read, after: 0 });
         };
         let after = token.after;
-        let head = reading.state.head();
         if token.position > head || token.position == Position::ZERO {
             return Err(page::invalid());
         }
-        let reading = if token.position == head {
-            reading
-        } else {
-            let then = AsOf { recorded: AsRecorded::Position(token.position), effective: None };
-            engine.read_at(&programme, then)?
+        // The head is read from memory, every other position from the log; it may have moved on meanwhile.
+        let at_head = token.position == head && asked == Asked::default();
+        let read = if at_head { Some(found.read(engine, &programme, None)?) } else { None };
+        let read = match read.filter(|read| read.reading.state.head() == token.position) {
+            Some(read) => read,
+            None => found.read(engine, &programme, Some(token.position))?,
         };
-        Ok(Self { programme, question, reading, after })
+        Ok(Self { programme, question, read, after })
     }
 
     /// The last record that the answer rests on.
     fn head(&self) -> Position {
-        self.reading.state.head()
+        self.read.reading.state.head()
     }
 
     /// The token of the page after `last`, where there is more.
@@ -145,13 +171,13 @@ impl Paged {
 
 fn list_history(
     engine: &Engine,
-    program: ProgramId,
+    paged: &Paged,
     entity: EntityId,
     size: usize,
-    token: &str,
+    day: Option<CivilDate>,
 ) -> Answer<api::ListHistoryResponse> {
-    let paged = Paged::read(engine, "ListHistory", program, entity, token)?;
-    if paged.reading.state.entity(entity).is_none() {
+    let reading = &paged.read.reading;
+    if reading.state.entity(entity).is_none() {
         return Err(ApiError::new(
             Reason::EntityNotFound,
             format!("there is no entity {entity} in the programme"),
@@ -159,15 +185,15 @@ fn list_history(
         .with_resource("entity", entity.to_string())
         .into());
     }
+    let told = day.map_or(Told::AsRecorded, Told::For);
     let log = engine.log().as_ref();
     // One more than a page holds tells whether there is another.
     let most = size.saturating_add(1);
     let ledger = paged.programme.as_ref();
-    let found =
-        trail::changes_of(log, ledger, entity, Told::AsRecorded, paged.head(), place(paged.after)?, most)?;
+    let found = trail::changes_of(log, ledger, entity, told, paged.head(), place(paged.after)?, most)?;
     let places = found.iter().map(|(change, _)| (change.event, change.position));
     let values = engine.past_at(&paged.programme, places);
-    let shape = Shape::new(&paged.reading, &values);
+    let shape = Shape::new(reading, &values);
     let mut changes = Page::new(size);
     let mut last = After::default();
     for (change, after) in &found {
@@ -181,7 +207,7 @@ fn list_history(
     Ok(api::ListHistoryResponse {
         changes: changes.into_items(),
         next_page_token,
-        basis: Some(basis(&paged.reading)),
+        basis: Some(paged.read.basis()),
     })
 }
 
@@ -221,58 +247,8 @@ fn field_change(shape: &Shape<'_>, change: &FieldChange) -> api::FieldChange {
     }
 }
 
-fn blame(shape: &Shape<'_>) -> Vec<api::BlameLine> {
-    let mut lines = Vec::new();
-    for entity in in_order(shape.state(), &shape.view()) {
-        let fields = history::blame(shape.state(), entity, shape.day());
-        if fields.is_empty() {
-            continue;
-        }
-        let title = shape.title(entity);
-        lines.extend(fields.into_iter().map(|line| api::BlameLine {
-            entity_id: entity.to_string(),
-            title: title.clone(),
-            field: shape::field(line.field),
-            side: Some(shape.side(line.field, line.shown)),
-            in_conflict: line.in_conflict,
-            party_id: shape::party_of(line.field),
-        }));
-    }
-    lines
-}
-
-/// Every entity in the programme's order, then the parties, then what was retired: it has an author too.
-fn in_order(state: &State, view: &ProgramView) -> Vec<EntityId> {
-    let mut order = vec![EntityId::from(state.program_id())];
-    for area in &view.areas {
-        order.push(area.id);
-        for subgoal in &area.subgoals {
-            order.push(subgoal.id);
-            order.extend(subgoal.activities.iter().map(|activity| activity.id));
-        }
-    }
-    order.extend(view.parties.iter().map(|party| party.id));
-    let shown: BTreeSet<EntityId> = order.iter().copied().collect();
-    order.extend(state.entities().map(|(id, _)| id).filter(|id| !shown.contains(id)));
-    order
-}
-
-fn get_diff(engine: &Engine, program: ProgramId, from: Asked, to: Asked) -> Answer<api::GetDiffResponse> {
-    let programme = programme(engine, program)?;
-    let (earlier, later) = (point::read(engine, &programme, from)?, point::read(engine, &programme, to)?);
-    let before = engine.past_of(&programme, &earlier.reading);
-    let after = engine.past_of(&programme, &later.reading);
-    let (old, new) = (Shape::new(&earlier.reading, &before), Shape::new(&later.reading, &after));
-    let changes = diff::diff(&old.view(), &new.view());
-    Ok(api::GetDiffResponse {
-        changes: changes.into_iter().map(|change| new.difference(change)).collect(),
-        from: Some(earlier.basis()),
-        to: Some(later.basis()),
-    })
-}
-
-fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> Answer<api::ListLogResponse> {
-    let paged = Paged::read(engine, "ListLog", program, EntityId::default(), token)?;
+fn list_log(engine: &Engine, paged: &Paged, size: usize) -> Answer<api::ListLogResponse> {
+    let program = paged.programme.id();
     let limit = ReadLimit { records: size, bytes: 1 << 20 };
     let mut last = u64::try_from(paged.after).map_err(|_| page::invalid())?;
     let stored = engine.log().read(program, Position::new(last).next(), limit)?;
@@ -280,7 +256,7 @@ fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> An
     let records: Vec<Recorded> = shown.map(read_record).collect::<Result<_, _>>()?;
     let values =
         engine.past_at(&paged.programme, records.iter().map(|record| (record.event_id, record.position)));
-    let shape = Shape::new(&paged.reading, &values);
+    let shape = Shape::new(&paged.read.reading, &values);
     let mut lines = Page::new(size);
     for record in &records {
         if lines.is_full() {
@@ -290,11 +266,7 @@ fn list_log(engine: &Engine, program: ProgramId, size: usize, token: &str) -> An
         lines.push(log_line(&shape, record));
     }
     let next_page_token = paged.next(last.into(), last < paged.head().get());
-    Ok(api::ListLogResponse {
-        lines: lines.into_items(),
-        next_page_token,
-        basis: Some(basis(&paged.reading)),
-    })
+    Ok(api::ListLogResponse { lines: lines.into_items(), next_page_token, basis: Some(paged.read.basis()) })
 }
 
 fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {

@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use radslag_core::digest::{Digest, Hasher};
 use radslag_core::id::{EntityId, EpochId, Position, ProgramId};
+use radslag_core::time::CivilDate;
+use radslag_proto::api::v1 as api;
 use radslag_proto::status::{ApiError, Reason};
 
 use super::failure::{Answer, Failure};
@@ -23,9 +25,23 @@ pub(super) struct Question([u8; 16]);
 impl Question {
     /// A call's question about a programme, and perhaps one entity of it, in one life of its log.
     pub(super) fn new(call: &str, program: ProgramId, entity: EntityId, epoch: EpochId) -> Self {
+        Self::about(call, program, entity, epoch, &[])
+    }
+
+    /// The same about certain points, which every page has to ask for.
+    pub(super) fn about(
+        call: &str,
+        program: ProgramId,
+        entity: EntityId,
+        epoch: EpochId,
+        points: &[Option<&api::AsOf>],
+    ) -> Self {
         let mut hasher = Hasher::new("radslag/page/v1\n");
         hasher.put_count(call.len()).put(call.as_bytes());
         hasher.put(program.bytes()).put(entity.bytes()).put(epoch.bytes());
+        for point in points.iter().flat_map(|point| point.map(prost::Message::encode_to_vec)) {
+            hasher.put_count(point.len()).put(&point);
+        }
         let digest = hasher.finish();
         Self(*digest.bytes().first_chunk().expect("a digest has more than 16 bytes"))
     }
@@ -59,6 +75,60 @@ impl Token {
         }
         read(text, question).map(Some).ok_or_else(invalid)
     }
+}
+
+/// Where the pages of an answer were first read, beside the position of its token: packed into `after`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pinned {
+    /// The earlier point's last record, for an answer that has two points.
+    pub(super) from: Position,
+    /// The day that it is read for; none where it has no record.
+    pub(super) from_day: Option<CivilDate>,
+    /// The day of the token's own position.
+    pub(super) day: Option<CivilDate>,
+    /// How many items the pages before had.
+    pub(super) index: usize,
+}
+
+/// Positions are kept in 48 bits, days in 17, which hold all days that can be written and none.
+const POSITION_BITS: u32 = 48;
+const DAY_BITS: u32 = 17;
+
+impl Pinned {
+    /// The number that says all of it.
+    pub(super) fn pack(&self) -> u128 {
+        let mut packed = u128::try_from(self.index).unwrap_or_default();
+        for day in [self.day, self.from_day] {
+            packed = packed << DAY_BITS | pack_day(day);
+        }
+        packed << POSITION_BITS | u128::from(self.from.get())
+    }
+
+    /// Reads what [`Pinned::pack`] wrote.
+    pub(super) fn unpack(packed: u128) -> Answer<Self> {
+        let bits = |shift: u32, bits: u32| packed >> shift & ((1 << bits) - 1);
+        let day = |shift| unpack_day(bits(shift, DAY_BITS)).ok_or_else(invalid);
+        let index = packed >> (POSITION_BITS + 2 * DAY_BITS);
+        Ok(Self {
+            from: Position::new(u64::try_from(bits(0, POSITION_BITS)).map_err(|_| invalid())?),
+            from_day: day(POSITION_BITS)?,
+            day: day(POSITION_BITS + DAY_BITS)?,
+            index: usize::try_from(index).map_err(|_| invalid())?,
+        })
+    }
+}
+
+fn pack_day(day: Option<CivilDate>) -> u128 {
+    day.map_or(0, |day| u128::from(day.days().abs_diff(CivilDate::FIRST.days())) + 1)
+}
+
+/// None for what is no day; a day that is none is some nothing.
+fn unpack_day(packed: u128) -> Option<Option<CivilDate>> {
+    if packed == 0 {
+        return Some(None);
+    }
+    let days = i32::try_from(packed - 1).ok()? + CivilDate::FIRST.days();
+    CivilDate::from_days(days).map(Some)
 }
 
 fn read(text: &str, question: Question) -> Option<Token> {
@@ -135,6 +205,18 @@ mod tests {
         assert_eq!(Token::decode(&text, question("ListLog")).unwrap(), Some(token));
         assert!(Token::decode(&text, question("ListHistory")).is_err());
         assert_eq!(Token::decode("", question("ListLog")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_pages_are_pinned_to_reads_back() {
+        let most = Position::new((1 << 48) - 1);
+        for from_day in [None, Some(CivilDate::FIRST), Some(CivilDate::LAST)] {
+            for day in [None, Some(CivilDate::FIRST), Some(CivilDate::LAST)] {
+                let pinned = Pinned { from: most, from_day, day, index: 1 << 30 };
+                assert_eq!(Pinned::unpack(pinned.pack()).unwrap(), pinned);
+            }
+        }
+        assert!(Pinned::unpack(((1 << 17) - 1) << 48).is_err(), "no such day");
     }
 
     #[test]

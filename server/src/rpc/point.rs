@@ -2,7 +2,7 @@
 
 use radslag_core::as_of::{AsOf, Recorded};
 use radslag_core::basis::{Basis, Closing, Open};
-use radslag_core::id::EventId;
+use radslag_core::id::{EventId, Position};
 use radslag_core::state::Baseline;
 use radslag_core::time::CivilDate;
 use radslag_core::view::VIEW_VERSION;
@@ -19,7 +19,7 @@ use super::failure::Answer;
 pub(super) struct Asked {
     /// The point. That of the basis, where one is named.
     pub(super) at: AsOf,
-    /// The basis.
+    /// The basis; then `at` is its point.
     pub(super) basis: Option<Basis>,
     /// The event that named the point; the day of `at`, where there is one, is read instead of the point's.
     pub(super) baseline: Option<EventId>,
@@ -31,6 +31,13 @@ pub(super) struct Read {
     pub(super) reading: Reading,
     /// Why the question may be answered otherwise later.
     open: Option<Open>,
+}
+
+impl Asked {
+    /// The day that every change is told for, where one was asked for.
+    pub(super) fn day(&self) -> Option<CivilDate> {
+        self.at.effective.filter(|_| self.basis.is_none())
+    }
 }
 
 impl Read {
@@ -46,8 +53,8 @@ impl Read {
     }
 }
 
-/// What an answer rests on that was read for a position.
-pub(super) fn basis(reading: &Reading) -> api::Basis {
+/// What an answer rests on.
+fn basis(reading: &Reading) -> api::Basis {
     let basis = Basis::of(&reading.state, reading.day);
     api::Basis {
         epoch_id: basis.epoch.to_string(),
@@ -59,12 +66,28 @@ pub(super) fn basis(reading: &Reading) -> api::Basis {
     }
 }
 
+/// A point that was asked for, found in a log.
+pub(super) struct Found {
+    /// The point, with the position and day that a basis or baseline names.
+    at: AsOf,
+    closing: Closing,
+}
+
 /// A programme at a point. At the head the day is today, so that what was decided for a day applies from that day on, whether or
 /// not anybody writes; a clock that is behind is taken no further back than the last record.
 pub(super) fn read(engine: &Engine, programme: &Programme, asked: Asked) -> Answer<Read> {
+    let mut found = find(engine, programme, asked)?;
+    if found.at.recorded == Recorded::Head {
+        found.at.effective = found.at.effective.or(Some(found.closing.today));
+    }
+    found.read(engine, programme, None)
+}
+
+/// Finds what was asked for, before anything is read.
+pub(super) fn find(engine: &Engine, programme: &Programme, asked: Asked) -> Answer<Found> {
     // What is closed is told before the log is read: what it speaks of is there by then.
     let closed_to = engine.closed_to(programme);
-    let today = today(engine, programme);
+    let closing = Closing { closed_to, closed_on: day_of(closed_to), today: today(engine, programme) };
     let mut at = asked.at;
     let basis = match asked.baseline {
         None => asked.basis,
@@ -75,16 +98,38 @@ pub(super) fn read(engine: &Engine, programme: &Programme, asked: Asked) -> Answ
             Some(named)
         }
     };
-    if at.recorded == Recorded::Head {
-        at.effective = at.effective.or(Some(today));
-    }
     if let Some(basis) = basis {
         check_held(programme, &basis)?;
     }
-    let reading = engine.read_at(programme, at)?;
-    let closing = Closing { closed_to, closed_on: day_of(closed_to), today };
-    let open = reading.day.or(at.effective).and_then(|day| closing.open(at.recorded, day));
-    Ok(Read { reading, open })
+    Ok(Found { at, closing })
+}
+
+impl Found {
+    /// Reads the programme there; with `pinned`, at the position that an earlier page was read at.
+    pub(super) fn read(
+        &self,
+        engine: &Engine,
+        programme: &Programme,
+        pinned: Option<Position>,
+    ) -> Answer<Read> {
+        let recorded = pinned.map_or(self.at.recorded, Recorded::Position);
+        let reading = engine.read_at(programme, AsOf { recorded, ..self.at })?;
+        let day = reading.day.or(self.at.effective);
+        let open = day.and_then(|day| self.closing.open(self.at.recorded, day));
+        Ok(Read { reading, open })
+    }
+}
+
+/// A programme as the first page of an answer read it: at a position, for a day.
+pub(super) fn read_again(
+    engine: &Engine,
+    programme: &Programme,
+    position: Position,
+    effective: Option<CivilDate>,
+) -> Answer<Read> {
+    let recorded = Recorded::Position(position);
+    let reading = engine.read_at(programme, AsOf { recorded, effective })?;
+    Ok(Read { reading, open: None })
 }
 
 /// Today in Europe/Stockholm, or the day of the last record where the clock is behind it.

@@ -75,6 +75,11 @@ impl Fields {
         Some(if size == 0 { PAGE_SIZE } else { size })
     }
 
+    /// How many items a page holds at most, where no number means as many as fit.
+    pub(super) fn page_size_or_all(&mut self, size: u32) -> Option<usize> {
+        if size == 0 { Some(usize::MAX) } else { self.page_size(size) }
+    }
+
     /// A point on both clocks, or the basis of an earlier answer; one that is not set is the head.
     pub(super) fn as_of(&mut self, path: &str, as_of: Option<&api::AsOf>) -> Option<Asked> {
         let Some(as_of) = as_of else { return Some(Asked::default()) };

@@ -3,16 +3,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use radslag_core::diff::{self, EntityChange};
+use radslag_core::diff;
 use radslag_core::field::FieldKey;
 use radslag_core::id::{DeviceId, EntityId, EventId, MemberId, OrgId};
 use radslag_core::parse::cost::Cost;
 use radslag_core::register::{Content, Write};
+use radslag_core::report::Told;
 use radslag_core::state::{Baseline, State};
 use radslag_core::time::CivilDate;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_core::view::{
-    self, ActivityView, AreaView, FieldValue, PartyView, Standing, SubgoalView, VIEW_VERSION, Weight,
+    self, ActivityView, AreaView, CostSum, FieldValue, PartyView, Standing, SubgoalView, VIEW_VERSION, Weight,
 };
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
@@ -80,12 +81,7 @@ impl<'a> Shape<'a> {
             areas: view.areas.iter().map(area).collect(),
             parties: view.parties.iter().map(party).collect(),
             conflicts: conflicts.iter().map(|conflict| self.conflict(conflict)).collect(),
-            cost: Some(api::CostSum {
-                low_ore: view.cost.low,
-                high_ore: view.cost.high,
-                missing: u32::try_from(view.cost.missing).unwrap_or(u32::MAX),
-                activities: u32::try_from(view.cost.activities).unwrap_or(u32::MAX),
-            }),
+            cost: Some(cost_sum(&view.cost)),
             state_hash: self.state.hash().to_string(),
             baselines: self.state.baselines().iter().map(|baseline| self.baseline(baseline)).collect(),
             title: view.title,
@@ -184,17 +180,20 @@ impl<'a> Shape<'a> {
         names.entry(id).or_insert_with(|| read().unwrap_or_default()).clone()
     }
 
-    /// One difference; `self` is the later point.
-    pub(super) fn difference(&self, change: EntityChange) -> api::EntityChange {
+    /// One difference and the write behind it; `self` is the later point.
+    pub(super) fn difference(&self, told: Told<'_>) -> api::EntityChange {
+        let change = told.change;
         // A difference of the programme itself has no entity id of its own.
         let programme = EntityId::from(self.state.program_id());
         let entity = if change.entity.is_zero() { programme } else { change.entity };
-        let sort = match change.sort {
-            diff::Sort::Added => api::ChangeSort::Added,
-            diff::Sort::Retired => api::ChangeSort::Retired,
-            diff::Sort::Moved => api::ChangeSort::Moved,
-            diff::Sort::Revised => api::ChangeSort::Revised,
+        let (sort, written) = match change.sort {
+            diff::Sort::Added => (api::ChangeSort::Added, Some(FieldKey::Life)),
+            diff::Sort::Retired => (api::ChangeSort::Retired, Some(FieldKey::Life)),
+            diff::Sort::Moved => (api::ChangeSort::Moved, Some(FieldKey::Place)),
+            diff::Sort::Revised => (api::ChangeSort::Revised, change.field),
         };
+        let beside = |slot| told.by.map(|write| self.text(write.event, slot)).unwrap_or_default();
+        let id = |id: Option<EntityId>| id.map(|id| id.to_string()).unwrap_or_default();
         api::EntityChange {
             entity_id: entity.to_string(),
             title: change.title,
@@ -202,7 +201,24 @@ impl<'a> Shape<'a> {
             field: change.field.map_or(event::Field::Unspecified.into(), field),
             before: change.before.map(field_value),
             after: change.after.map(field_value),
+            area_id: id(change.area),
+            parent_id: id(change.parent),
+            by: told.by.zip(written).map(|(write, field)| self.side(field, write)),
+            reason: beside(Slot::REASON),
+            decision: beside(Slot::DECISION),
+            in_conflict: told.in_conflict,
         }
+    }
+}
+
+/// What activities cost.
+pub(super) fn cost_sum(cost: &CostSum) -> api::CostSum {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    api::CostSum {
+        low_ore: cost.low,
+        high_ore: cost.high,
+        missing: count(cost.missing),
+        activities: count(cost.activities),
     }
 }
 

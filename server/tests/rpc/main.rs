@@ -8,6 +8,7 @@ mod filtering;
 mod following;
 mod harness;
 mod outcomes;
+mod pages;
 mod process;
 mod pushing;
 mod reading;

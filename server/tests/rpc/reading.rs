@@ -105,11 +105,13 @@ fn history_request(program: ProgramId, entity: EntityId, size: u32, token: &str)
         entity_id: entity.to_string(),
         page_size: size,
         page_token: token.to_owned(),
+        as_of: None,
     }
 }
 
 fn log_request(program: ProgramId, size: u32, token: &str) -> api::ListLogRequest {
-    api::ListLogRequest { program_id: program.to_string(), page_size: size, page_token: token.to_owned() }
+    let (program_id, page_token) = (program.to_string(), token.to_owned());
+    api::ListLogRequest { program_id, page_size: size, page_token, as_of: None }
 }
 
 #[tokio::test]
@@ -205,7 +207,8 @@ async fn blame_names_the_last_author_of_every_field() {
     let mut neighbour = town.neighbour(&mut client).await;
     let event = neighbour.retitle(town.activity, "Lunchmöte");
     client.push(neighbour.sign(std::slice::from_ref(&event))).await;
-    let request = api::GetBlameRequest { program_id: town.program.to_string(), as_of: None };
+    let request =
+        api::GetBlameRequest { program_id: town.program.to_string(), ..api::GetBlameRequest::default() };
     let lines = client.audit.get_blame(request).await.unwrap().into_inner().lines;
     let line = |entity: EntityId, field: Field| {
         let of = |line: &&api::BlameLine| line.entity_id == entity.to_string() && line.field() == field;
@@ -224,7 +227,11 @@ async fn a_diff_says_what_changed_between_two_points() {
     let mut town = Town::begin(&mut client).await;
     let event = town.device.retitle(town.activity, "Lunchmöte");
     client.push(town.device.sign(&[event])).await;
-    let mut request = api::GetDiffRequest { program_id: town.program.to_string(), from: at(6), to: None };
+    let mut request = api::GetDiffRequest {
+        program_id: town.program.to_string(),
+        from: at(6),
+        ..api::GetDiffRequest::default()
+    };
     let diff = client.audit.get_diff(request.clone()).await.unwrap().into_inner();
     assert_eq!(diff.changes.len(), 1);
     let change = &diff.changes[0];

@@ -312,3 +312,24 @@ fn an_editor_that_stays_open_holds_nobody_up_and_has_seen_what_it_opened_with() 
     assert_eq!(sides(&haninge), [own("Inget möte"), own("Möte i april eller maj")]);
     haninge.does(&["verify", "--online"]);
 }
+
+#[test]
+fn a_base_and_a_day_go_together() {
+    let (mut town, haninge, _huddinge) = two();
+    town.stop();
+    let opened = token(&haninge);
+    haninge.does(&["edit", ACTIVITY, "--cost", "50000"]);
+    // Seen from the older window the day to come is another matter; what it had not seen is a side on that day, not overwritten.
+    let later = ["--effective", "2040-01-01"];
+    let edit = ["edit", ACTIVITY, "--cost", "60000", "--base", &opened];
+    let second = haninge.does(&[&edit[..], &later].concat());
+    second.says("applies from 2040-01-01").says("conflict about the cost of \"Nyckeltalsdagen\"");
+    assert_eq!(haninge.activity(ACTIVITY)["cost"]["ore"], 5_000_000, "until then it is what it was");
+    assert_eq!(costs(&haninge), [("haninge".to_owned(), 50_000), ("haninge".to_owned(), 60_000)]);
+    // Somebody who sees both says what stands from that day on.
+    let settled = ["edit", ACTIVITY, "--cost", "70000", "--base", &token(&haninge)];
+    haninge.does(&[&settled[..], &later].concat()).says("this settles the conflict about");
+    assert!(haninge.objects(&["conflicts"]).is_empty());
+    let shown = haninge.objects(&[&["show", "--rows"][..], &later].concat());
+    assert!(shown.iter().any(|row| row["title"] == ACTIVITY && row["cost"]["ore"] == 7_000_000));
+}

@@ -220,7 +220,7 @@ async fn ask(remote: &Remote, written: &Written, reads: usize) -> Result<Value, 
         };
         history.push(timed(remote.audit().list_history(request)).await?);
         log.push(log_page(remote, written).await?);
-        let request = api::GetBlameRequest { program_id: program_id(), as_of: None };
+        let request = api::GetBlameRequest { program_id: program_id(), ..api::GetBlameRequest::default() };
         // A programme of thousands of activities has more lines than a message holds; then there is nothing to measure.
         match timed(remote.audit().get_blame(request)).await {
             Ok(time) => blame.push(time),
@@ -231,8 +231,12 @@ async fn ask(remote: &Remote, written: &Written, reads: usize) -> Result<Value, 
     let middle = written.head - (written.head - written.begun).min(MEETING * 2) / 2;
     let from = middle.saturating_sub(MEETING / 2).max(written.begun);
     let to = (from + MEETING).min(written.head);
-    let request =
-        api::GetDiffRequest { program_id: program_id(), from: Some(position(from)), to: Some(position(to)) };
+    let request = api::GetDiffRequest {
+        program_id: program_id(),
+        from: Some(position(from)),
+        to: Some(position(to)),
+        ..api::GetDiffRequest::default()
+    };
     let diff = timed(remote.audit().get_diff(request)).await?;
     let mut said = json!({ "diff_ms": millis(diff), "diff_records": to - from });
     let fields = said.as_object_mut().ok_or("a measurement is an object")?;
