@@ -190,12 +190,14 @@ impl Replica {
     /// # Errors
     /// Its log cannot be one that was restored from this replica's.
     pub fn ask_instead(&self, asked: Cursor, refetch: &api::MustRefetch) -> Result<Cursor, ClientError> {
-        let before = |cursor: Cursor| cursor.position < asked.position || cursor.epoch != asked.epoch;
         let state = &self.ledger.state;
         let common = refetch.common.as_ref().map(radslag_proto::convert::bundle::decode_cursor).transpose();
         let common = common.map_err(|error| unverified(format!("the server's cursor: {error}")))?;
+        // Each question lies before the last one, in an earlier epoch or at an earlier position: no server can have it go on for ever.
         let instead = match common {
-            Some(LogCursor { epoch, position }) => Some(Cursor { epoch, position }),
+            Some(LogCursor { epoch, position }) => {
+                (epoch == asked.epoch && position < asked.position).then_some(Cursor { epoch, position })
+            }
             // It has never heard of the epoch: the one before may be known.
             None => state.epochs().iter().position(|epoch| epoch.id == asked.epoch).map(|index| Cursor {
                 epoch: index.checked_sub(1).map_or(EpochId::default(), |before| state.epochs()[before].id),
@@ -203,9 +205,7 @@ impl Replica {
             }),
         };
         let restored = refetch.reason == "FOREIGN_EPOCH";
-        instead
-            .filter(|cursor| restored && before(*cursor))
-            .ok_or_else(|| crate::exchange::refetch(refetch, state.head()))
+        instead.filter(|_| restored).ok_or_else(|| crate::exchange::refetch(refetch, state.head()))
     }
 
     /// Goes back to `cut`, where `events` show that the server's log opens an epoch. What was held beyond is kept in rows.
@@ -275,7 +275,7 @@ impl Replica {
     }
 
     /// The programme as it was at a record that is held.
-    fn ledger_at(&self, cut: Position) -> Result<Ledger, ClientError> {
+    pub(crate) fn ledger_at(&self, cut: Position) -> Result<Ledger, ClientError> {
         let mut ledger = match &self.provisional {
             Some(provisional) if cut < provisional.position() => {
                 return Err(unverified(format!(
@@ -295,7 +295,8 @@ impl Replica {
         // One that a crash cut short goes on: its first records are in rows already.
         let head = self.ledger.state.head();
         let checkpoints = kept.notes.into_iter().filter(|note| self.is_of_this_line(note)).collect();
-        let begun = self.lost.last().filter(|tail| tail.cut == head);
+        let root = self.ledger.frontier.root();
+        let begun = self.lost.last().filter(|tail| tail.cut == head && tail.tree.before().root() == root);
         let number = begun.or(self.lost.last()).map_or(1, |tail| tail.number + u64::from(begun.is_none()));
         let checkpoints = begun.map_or(checkpoints, |tail| tail.checkpoints.clone());
         let mut unwinding = Unwinding { number, checkpoints, bundles: Vec::new() };

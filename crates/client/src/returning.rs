@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use radslag_core::digest::Digest;
 use radslag_core::event::EventBody;
-use radslag_core::id::EventId;
+use radslag_core::id::{EpochId, EventId};
 use radslag_core::record::{Entry, Facts, First, Recorded};
 use radslag_core::verdict::Refusal;
 use radslag_log::{Commit, ReadLimit, RowChange, RowKey, RowKind};
@@ -75,10 +75,13 @@ impl Replica {
     /// The own events among what is lost, with where they stood: they are shown like what waits in the outbox.
     pub(crate) fn own_lost(&self) -> impl Iterator<Item = (Authored, First)> {
         let lost = self.lost.iter().flat_map(|tail| &tail.records).filter(|lost| !self.is_settled(lost));
-        lost.filter_map(|lost| {
+        let own = lost.filter_map(|lost| {
             let event = lost.event().filter(|event| event.body.device_id == self.settings.device)?;
             Some((event, First { epoch: lost.epoch, position: lost.record.position }))
-        })
+        });
+        // Two restores may have taken the same event; each is shown once, in the order in which they were written.
+        let own: BTreeMap<_, _> = own.map(|(event, first)| (event.body.device_seq, (event, first))).collect();
+        own.into_values()
     }
 
     /// The own events that are shown and do not stand in the confirmed log, in order.
@@ -98,13 +101,29 @@ impl Replica {
 
     /// What an exchange is to hand in before the outbox.
     pub(crate) fn lost_bundles(&self) -> Vec<sync::Lost> {
-        let bundles = self.lost.iter().flat_map(LostTail::bundles);
-        let lost = bundles.map(|members| {
+        let mut bundles: Vec<&[Lost]> = self.lost.iter().flat_map(LostTail::bundles).collect();
+        let epochs = self.epochs_in_order();
+        let rank = |epoch: EpochId| epochs.iter().position(|known| *known == epoch);
+        // A later restore may have taken what lies before what an earlier one took.
+        bundles.sort_by_key(|members| members.first().map(|lost| (rank(lost.epoch), lost.record.position)));
+        let lost = bundles.into_iter().map(|members| {
             let open = members.iter().filter(|lost| !self.is_settled(lost));
             let rows = open.filter_map(|lost| Some(row(&lost.event()?))).collect();
             sync::Lost { id: number(members), rows }
         });
         lost.filter(|lost| !lost.rows.is_empty()).collect()
+    }
+
+    /// The first epoch, those of the log, and those that are lost themselves, as far as records in them are kept.
+    fn epochs_in_order(&self) -> Vec<EpochId> {
+        let known = self.ledger.state.epochs().iter().map(|epoch| epoch.id);
+        let mut order: Vec<EpochId> = std::iter::once(EpochId::default()).chain(known).collect();
+        for lost in self.lost.iter().flat_map(|tail| &tail.records) {
+            if !order.contains(&lost.epoch) {
+                order.push(lost.epoch);
+            }
+        }
+        order
     }
 
     /// One of them, as it was first signed, with what proves where it stood.
@@ -153,18 +172,18 @@ impl Replica {
     /// Keeps lost records that the server takes no more in quarantine.
     pub(crate) fn refuse_lost(&mut self, events: &[EventId], why: &Refusal) -> Result<usize, ClientError> {
         let mut aside = Aside::begin(self)?;
-        let mut rows = Vec::new();
         let mut count = 0;
         let why = Why { reason: why.name().to_owned(), detail: why.to_string(), ..Why::default() };
         for lost in self.lost.iter().flat_map(|tail| &tail.records) {
             let Some(event) = lost.event().filter(|event| events.contains(&event.body.event_id)) else {
                 continue;
             };
-            rows.extend(without_deletions(aside.put(self, &event, &why)));
+            // One by one: a whole bundle, twice over, is more than a commit holds.
+            let mut rows: Vec<RowChange> = without_deletions(aside.put(self, &event, &why)).collect();
             rows.push(self.put_lost(&Lost { refused: true, ..lost.clone() }));
+            self.log.commit(Commit { appends: Vec::new(), rows })?;
             count += 1;
         }
-        self.log.commit(Commit { appends: Vec::new(), rows })?;
         self.lost = self.read_lost()?;
         self.sweep_lost()?;
         Ok(count)

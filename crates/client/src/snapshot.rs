@@ -12,7 +12,8 @@ use radslag_core::value::Slot;
 use radslag_engine::ledger::Ledger;
 use radslag_engine::snapshot::Snapshot;
 use radslag_log::{
-    Append, Commit, EventLog, LogError, ReadLimit, Rewind, RowChange, RowKey, RowKind, StoredRecord, check,
+    Append, Commit, EventLog, LogError, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange, RowKey, RowKind,
+    StoredRecord, check,
 };
 use radslag_proto::convert::value::encode_values;
 use radslag_proto::log::v1;
@@ -303,17 +304,23 @@ impl EventLog for TailLog {
     fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         let last = Position::new(rewind.head.position);
-        let kept = match self.index(last) {
+        let stays = match self.index(last) {
             Some(index) => index + 1,
             None if last == self.begin() => 0,
             None => return Err(LogError::NotHeld { from: self.begin() }),
         };
-        let record = kept.checked_sub(1).and_then(|index| tail.records.get(index)).map(|one| &one.record);
+        let record = stays.checked_sub(1).and_then(|index| tail.records.get(index)).map(|one| &one.record);
         check::rewind(&rewind, Some(&tail.head), record.or(Some(&self.snapshot.last)))?;
-        let mut rows = rewind.rows;
-        rows.extend(self.rows_after(&rewind.head)?);
-        self.store.commit(Commit { appends: Vec::new(), rows })?;
-        tail.records.truncate(kept);
+        let mut both = Commit { appends: Vec::new(), rows: self.rows_after(&rewind.head)? };
+        let kept = Commit { appends: Vec::new(), rows: rewind.rows };
+        if kept.bytes() + both.bytes() > MAX_COMMIT_BYTES {
+            // What is kept of the records first: were that the last that was done, they would stand twice, and be found again.
+            self.store.commit(kept)?;
+        } else {
+            both.rows.extend(kept.rows);
+        }
+        self.store.commit(both)?;
+        tail.records.truncate(stays);
         tail.bundles.split_off(&last.next().get());
         tail.head = rewind.head;
         Ok(())

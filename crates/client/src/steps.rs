@@ -152,7 +152,7 @@ impl Replica {
         let mut batch = Batch::default();
         let mut bytes = 0;
         let mut last_bundle = None;
-        for (record, values, _) in frames {
+        for (record, values, read) in frames {
             let starts = last_bundle != Some(record.bundle_position);
             if starts && bytes > COMMIT_BYTES {
                 self.store(std::mem::take(&mut batch), &events.bundles, &settled, tally)?;
@@ -165,6 +165,9 @@ impl Replica {
             let aside = settled.iter().find(|own| !own.accepted && own.position.get() == record.position);
             let aside = aside.and_then(|own| self.outbox.iter().find(|row| row.body.event_id == own.event));
             bytes += aside.map_or(0, Authored::size);
+            if read.body().is_none() {
+                bytes += self.find_lost(read.event_id, read.body_hash).map_or(0, |lost| lost.size());
+            }
             bytes +=
                 record.body.len() + values.iter().map(|value| value.bytes.len() + 40).sum::<usize>() + 200;
             batch.records.push(FramedRecord { record, values });
@@ -390,12 +393,20 @@ impl Replica {
     ) -> Result<(), ClientError> {
         let taken = |verdict: &&Verdict| matches!(verdict, Verdict::Accepted(_));
         tally.returned += verdicts.iter().filter(taken).count();
-        if let Some((events, refusal)) = &effects.declined {
+        if let Some((events, refusal)) =
+            effects.declined.as_ref().filter(|(_, why)| !may_yet_land(why.name()))
+        {
             tally.refused = Some(format!("{}: {refusal}", refusal.name()));
             tally.quarantined += self.refuse_lost(events, refusal)?;
         }
         Ok(())
     }
+}
+
+/// Whether a lost record that is refused for this may be taken at another time. It stays lost, and is handed in again.
+fn may_yet_land(reason: &str) -> bool {
+    // The enrolment of its device may still be lost itself.
+    waiting_cures(reason) || reason == "DEVICE_NOT_ENROLLED"
 }
 
 /// An event as the exchange looks at it.

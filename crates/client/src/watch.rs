@@ -201,7 +201,7 @@ impl Watch {
         let mut replica = Replica::open_again(&self.dir, clock, ids, self.known.take())?;
         let parted = replica.rejoin(remote, at).await;
         self.known = Some(replica.close_and_keep()?);
-        parted.map(Paused::Restored)
+        parted.map_or_else(paused, |parted| Ok(Paused::Restored(parted)))
     }
 
     /// What was shown beyond the cut of a later epoch is not in the log any more; what took its place is still to be shown.
@@ -210,9 +210,7 @@ impl Watch {
         let base = Base { epoch: shown.epoch(), position: shown.head(), seq: DeviceSeq::ZERO };
         let kept = now.vouched(&base).unwrap_or(Position::ZERO).min(now.head());
         if kept < shown.head() {
-            let mut ledger = Ledger::new(replica.settings.program);
-            ledger.replay_to(replica.log.as_ref(), kept)?;
-            self.shown = ledger.state;
+            self.shown = replica.ledger_at(kept)?.state;
         }
         Ok(())
     }

@@ -207,6 +207,11 @@ impl Continuation {
         self.leaves.push(leaf);
     }
 
+    /// What stands for the leaves before its own.
+    pub const fn before(&self) -> &Frontier {
+        &self.before
+    }
+
     /// How many leaves there are, with those before.
     pub fn size(&self) -> u64 {
         self.before.size + self.leaves.len() as u64

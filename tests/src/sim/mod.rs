@@ -169,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn lost_changes_of_any_size_are_kept_when_they_are_declined_or_refused() {
+        for declined in [true, false] {
+            let mut world = World::new(1, 4);
+            let kept = world.large_and_lost(declined).unwrap_or_else(|broken| panic!("{declined}: {broken}"));
+            // Of those that are refused the first bundle is; what follows it skips the numbers that are another machine's.
+            assert_eq!(kept, if declined { (12, 0) } else { (4, 8) });
+        }
+    }
+
+    #[test]
     fn a_seed_gives_the_same_run_every_time() {
         assert_eq!(run(5, 4).unwrap(), run(5, 4).unwrap());
     }

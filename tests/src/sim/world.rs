@@ -560,6 +560,10 @@ impl World {
         }
         let last = self.backups.len().min(3);
         let copy = self.backups[self.backups.len() - 1 - pick % last].copy();
+        self.restore_from(copy)
+    }
+
+    fn restore_from(&mut self, copy: MemoryLog) -> Result<(), String> {
         self.end_epoch()?;
         let new =
             NewEpoch { event: EventId::new(self.ids.random_id()), epoch: EpochId::new(self.ids.random_id()) };
@@ -786,6 +790,60 @@ impl World {
             return Err("epochs: an honest event of before the restore did not land".to_owned());
         }
         laws::nothing_lost(self, &records)
+    }
+
+    /// Twelve changes near the largest size are lost to a restore, and come back to a log that declines them, because somebody took
+    /// their ids in vain, or refuses them, because a copied disk took their numbers. Whoever held them keeps them, in commits that a
+    /// store takes. Gives how many are in quarantine at the one who held them, beside their author, and how many stand in the log again.
+    ///
+    /// # Errors
+    /// A law was broken, or a store declined a commit.
+    pub fn large_and_lost(&mut self, declined: bool) -> Result<(usize, usize), String> {
+        use radslag_core::event::NewValue;
+        use radslag_core::field::FieldKey;
+        use radslag_core::value::Slot;
+        let copy = self.server.disk.log().copy();
+        let state = &self.members[0].replica.ledger.state;
+        let kind = radslag_core::state::EntityKind::Activity;
+        let activity = state.entities().find(|(_, entity)| entity.kind == kind).map(|(id, _)| id);
+        let entity = activity.ok_or("there is no activity")?;
+        let revised = |text: &str, event: Option<EventId>| {
+            let change = Change::FieldRevised { entity, field: FieldKey::Comment, value: NewValue::Sealed };
+            Draft { event, ..Draft::new(change).with_text(Slot::COMMENT, text) }
+        };
+        let twin = self.members[0].copy()?;
+        self.members.push(twin);
+        let twin = self.members.len() - 1;
+        let mut lost = Vec::new();
+        for _ in 0..12 {
+            lost.extend(self.queue_all(0, vec![revised(&"å".repeat(32_590), None)])?);
+        }
+        self.sync_now(0)?;
+        self.sync_now(1)?;
+        self.restore_from(copy)?;
+        if declined {
+            for event in &lost {
+                self.queue_all(2, vec![revised("fåfängt", Some(*event))])?;
+            }
+            self.sync_now(2)?;
+        } else {
+            self.queue_all(twin, vec![revised("en annan maskin", None)])?;
+            self.sync_now(twin)?;
+        }
+        self.sync_now(1)?;
+        let held = self.members[1].replica.quarantined().map_err(|error| format!("quarantine: {error}"))?;
+        let kept = held.iter().filter(|held| lost.contains(&held.body.event_id) && !held.values.is_empty());
+        let records = recorded(self.server.disk.as_ref(), self.program)?;
+        let device = self.members[0].replica.settings.device;
+        let own = |record: &&Recorded| record.body().is_some_and(|body| body.device_id == device);
+        let again = records.iter().filter(own).filter(|record| lost.contains(&record.event_id));
+        Ok((kept.count(), again.count()))
+    }
+
+    fn queue_all(&mut self, who: usize, drafts: Vec<Draft>) -> Result<Vec<EventId>, String> {
+        let base = self.members[who].replica.base();
+        let queued = self.members[who].replica.queue(base, drafts, &Act::default(), false);
+        queued.map_err(|error| format!("queue: {error}"))
     }
 
     /// The network heals, late messages arrive, and everybody syncs until nothing is left to do.
