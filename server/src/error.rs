@@ -29,9 +29,27 @@ pub enum StartError {
         /// Which.
         dir: PathBuf,
     },
-    /// There is a store where one is to be restored to.
-    #[error("there is a store in {} already", dir.display())]
+    /// There is something where a store is to be restored to.
+    #[error("there is something in {} already", dir.display())]
     StoreInTheWay {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// What is there was being restored.
+    #[error("a restore into {} was not finished", dir.display())]
+    RestoreUnfinished {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// What is to be restored lacks the log's key.
+    #[error("there is no log.key in {}", dir.display())]
+    NoLogKey {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// It is to be restored into the copy itself.
+    #[error("{} lies inside the copy", dir.display())]
+    InsideTheCopy {
         /// Where.
         dir: PathBuf,
     },
@@ -91,6 +109,13 @@ impl StartError {
             Self::StoreInTheWay { .. } => Some(
                 "move it away and keep it: it may hold changes that the copy lacks; or name another --data DIR",
             ),
+            Self::RestoreUnfinished { .. } => {
+                Some("run `radslagd restore COPY` into it again; it begins afresh")
+            }
+            Self::NoLogKey { .. } => Some(
+                "put the log.key of this server into the copy: replicas trust no checkpoint signed by another",
+            ),
+            Self::InsideTheCopy { .. } => Some("give a directory outside the copy with --data DIR"),
             Self::CopyInUse { .. } => {
                 Some("a copy of a running store is no backup: stop that server, then copy its directory")
             }
@@ -131,6 +156,9 @@ impl StartError {
             | Self::DataDir { .. }
             | Self::NoStore { .. }
             | Self::StoreInTheWay { .. }
+            | Self::RestoreUnfinished { .. }
+            | Self::NoLogKey { .. }
+            | Self::InsideTheCopy { .. }
             | Self::CopyInUse { .. }
             | Self::LogKey(_)
             | Self::OtherLogKey { .. }

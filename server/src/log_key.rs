@@ -109,13 +109,15 @@ fn check_mode(_: &Path) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
+/// Makes the names in a directory durable.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Only Unix has handles of directories that can be synced.
 #[cfg(not(unix))]
-fn sync_dir(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

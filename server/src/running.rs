@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::host::Host;
 use crate::log_key;
+use crate::restore;
 use crate::rpc::{self, Health};
 
 /// How long calls that are under way at the end may take, and how long readers of the store may after that.
@@ -44,6 +45,7 @@ pub struct Running {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let for_opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || {
+        restore::refuse_unfinished(&for_opening.data)?;
         let store = Arc::new(open_store(&for_opening)?);
         let key = log_key::load_or_make(&for_opening.data, &SystemIds)?;
         let engine = open_engine(&for_opening, Arc::clone(&store) as _, key, Arc::new(SystemClock))?;

@@ -1,8 +1,9 @@
 //! A server that is restored from an older copy: what it lacks comes back from the municipalities.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use radslag_tests::{Municipality, Town};
+use radslag_tests::{Municipality, Outcome, Town};
 use serde_json::{Value as Json, json};
 
 fn field(replica: &Municipality, title: &str, field: &str) -> Json {
@@ -16,6 +17,27 @@ fn settle(replicas: &[&Municipality]) {
             replica.does(&["sync"]);
         });
     }
+}
+
+/// A town of two municipalities that have all of it.
+fn two() -> (Town, Municipality, Municipality) {
+    let town = Town::with_sample();
+    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
+    settle(&[&haninge, &huddinge]);
+    (town, haninge, huddinge)
+}
+
+fn back_up(town: &mut Town, name: &str) -> PathBuf {
+    town.stop();
+    let copy = town.back_up(name);
+    town.start();
+    copy
+}
+
+fn go_back(town: &mut Town, copy: &Path) {
+    town.stop();
+    town.restore(copy);
+    town.start();
 }
 
 #[track_caller]
@@ -33,12 +55,8 @@ fn all_equal(town: &Town, replicas: &[&Municipality]) {
 
 #[test]
 fn what_a_restored_server_lacks_comes_back_from_the_municipalities_with_its_place() {
-    let mut town = Town::with_sample();
-    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
-    settle(&[&haninge, &huddinge]);
-    town.stop();
-    let copy = town.back_up("copy");
-    town.start();
+    let (mut town, haninge, huddinge) = two();
+    let copy = back_up(&mut town, "copy");
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000", "--reason", "offert"]);
     haninge.does(&["sync"]);
     huddinge.does(&["sync"]);
@@ -49,9 +67,7 @@ fn what_a_restored_server_lacks_comes_back_from_the_municipalities_with_its_plac
     let held = haninge.object(&["status"])["position"].as_u64().unwrap();
     // Offline, and not in sight of what comes now.
     huddinge.queues(&["edit", "Nyckeltalsdagen", "--comment", "i Huddinge"]);
-    town.stop();
-    town.restore(&copy);
-    town.start();
+    go_back(&mut town, &copy);
 
     let synced = haninge.object(&["sync"]);
     assert_eq!(synced["restored"]["held"], held);
@@ -75,17 +91,11 @@ fn what_a_restored_server_lacks_comes_back_from_the_municipalities_with_its_plac
 
 #[test]
 fn a_replica_without_a_network_shows_its_own_lost_changes_and_hands_them_in_later() {
-    let mut town = Town::with_sample();
-    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
-    settle(&[&haninge, &huddinge]);
-    town.stop();
-    let copy = town.back_up("copy");
-    town.start();
+    let (mut town, haninge, huddinge) = two();
+    let copy = back_up(&mut town, "copy");
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000"]);
     haninge.does(&["sync"]);
-    town.stop();
-    town.restore(&copy);
-    town.start();
+    go_back(&mut town, &copy);
     // It goes back, and hands nothing in.
     haninge.does(&["pull"]).says("restored from an older copy");
     town.stop();
@@ -102,9 +112,7 @@ fn a_replica_without_a_network_shows_its_own_lost_changes_and_hands_them_in_late
 
 #[test]
 fn two_restores_one_after_the_other_lose_nothing() {
-    let mut town = Town::with_sample();
-    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
-    settle(&[&haninge, &huddinge]);
+    let (mut town, haninge, huddinge) = two();
     town.stop();
     let copy = town.back_up("copy");
     for (round, cost) in [("en", "1000"), ("två", "2000")] {
@@ -126,24 +134,16 @@ fn two_restores_one_after_the_other_lose_nothing() {
 
 #[test]
 fn a_newer_copy_and_then_an_older_one_lose_nothing_and_refuse_nobody() {
-    let mut town = Town::with_sample();
-    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
-    settle(&[&haninge, &huddinge]);
-    town.stop();
-    let older = town.back_up("older");
-    town.start();
+    let (mut town, haninge, huddinge) = two();
+    let older = back_up(&mut town, "older");
     huddinge.queues(&["edit", "Slutföra projektet", "--cost", "3"]);
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
     settle(&[&haninge, &huddinge]);
-    town.stop();
-    let newer = town.back_up("newer");
-    town.start();
+    let newer = back_up(&mut town, "newer");
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
     haninge.does(&["sync"]);
     for copy in [&newer, &older] {
-        town.stop();
-        town.restore(copy);
-        town.start();
+        go_back(&mut town, copy);
         haninge.does(&["sync"]);
     }
     settle(&[&haninge, &huddinge]);
@@ -157,12 +157,8 @@ fn a_newer_copy_and_then_an_older_one_lose_nothing_and_refuse_nobody() {
 
 #[test]
 fn a_log_that_only_says_it_was_restored_is_an_alarm_and_everything_is_kept() {
-    let mut town = Town::with_sample();
-    let (haninge, huddinge) = (town.municipality("haninge", "Håkan"), town.municipality("huddinge", "Eva"));
-    settle(&[&haninge, &huddinge]);
-    town.stop();
-    let copy = town.back_up("copy");
-    town.start();
+    let (mut town, haninge, huddinge) = two();
+    let copy = back_up(&mut town, "copy");
     haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "50000"]);
     haninge.does(&["sync"]);
     town.stop();
@@ -179,23 +175,82 @@ fn a_log_that_only_says_it_was_restored_is_an_alarm_and_everything_is_kept() {
     assert_eq!(haninge.standing(), before);
 }
 
+fn restore(town: &Town, to: &str, from: &Path) -> Outcome {
+    town.daemon(&["restore", "--log", "warn", "--data"]).arg(town.path(to)).arg(from).run()
+}
+
 #[test]
 fn a_restore_copies_over_nothing_and_takes_no_running_store() {
     let mut town = Town::with_sample();
-    let restore = |to: &str, from: &std::path::Path| {
-        let command = town.daemon(&["restore", "--log", "warn", "--data"]);
-        command.arg(town.path(to)).arg(from).run()
-    };
-    restore("new", &town.data()).exits(1).says("no backup");
-    restore("new", &town.path("nowhere")).exits(1).says("there is no store");
-    assert!(!town.path("new").join("db").exists());
+    restore(&town, "new", &town.data()).exits(1).says("no backup");
+    restore(&town, "new", &town.path("nowhere")).exits(1).says("there is no store");
+    assert!(!town.path("new").exists());
     town.stop();
     let copy = town.back_up("copy");
-    let restore = |to: &str, from: &std::path::Path| {
-        let command = town.daemon(&["restore", "--log", "warn", "--data"]);
-        command.arg(town.path(to)).arg(from).run()
-    };
-    restore("server", &copy).exits(1).says("there is a store").says("may hold changes that the copy lacks");
-    restore("new", &copy).done().says("restored up to position");
+    restore(&town, "server", &copy)
+        .exits(1)
+        .says("there is something in")
+        .says("may hold changes that the copy lacks");
+    restore(&town, "copy/inside", &copy).exits(1).says("lies inside the copy");
+    assert!(!copy.join("inside").exists());
+    restore(&town, "copy/../new", &copy).done().says("restored up to position");
+    restore(&town, "new", &copy).exits(1).says("there is something in");
     town.check();
+}
+
+#[test]
+fn a_restore_that_was_cut_short_is_served_by_nobody_and_begins_afresh() {
+    let mut town = Town::with_sample();
+    town.stop();
+    let copy = town.back_up("copy");
+    let key = copy.join("log.key");
+    let kept = fs::read(&key).unwrap();
+
+    fs::write(&key, "no key").unwrap();
+    restore(&town, "new", &copy).exits(1).says("copy/log.key does not hold a key");
+    fs::rename(&key, town.path("aside")).unwrap();
+    restore(&town, "new", &copy)
+        .exits(1)
+        .says("there is no log.key")
+        .says("put the log.key of this server into the copy");
+    fs::rename(town.path("aside"), &key).unwrap();
+    assert!(!town.path("new").exists());
+    // Another server's: found out when everything is copied.
+    fs::write(&key, "1".repeat(64)).unwrap();
+    restore(&town, "new", &copy).exits(1).says("put back the log.key that belongs to this");
+    for command in ["serve", "check"] {
+        let run = town.daemon(&[command, "--listen", "127.0.0.1:0", "--data"]).arg(town.path("new")).run();
+        run.exits(1).says("was not finished").says("run `radslagd restore COPY` into it again");
+    }
+    restore(&town, "newer", &town.path("new")).exits(1).says("was not finished");
+    assert!(!town.path("newer").exists());
+
+    fs::write(&key, kept).unwrap();
+    restore(&town, "new", &copy).done().says("restored up to position");
+    town.daemon(&["check", "--data"]).arg(town.path("new")).run().done().says("verified");
+}
+
+#[test]
+fn what_two_restores_took_comes_back_in_the_order_in_which_it_stood() {
+    let (mut town, haninge, huddinge) = two();
+    let older = back_up(&mut town, "older");
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "1"]);
+    settle(&[&haninge, &huddinge]);
+    let newer = back_up(&mut town, "newer");
+    haninge.queues(&["edit", "Nyckeltalsdagen", "--cost", "2"]);
+    settle(&[&haninge, &huddinge]);
+    // Haninge stays away: Huddinge alone has both tails, and handed in neither before the second restore.
+    for copy in [&newer, &older] {
+        go_back(&mut town, copy);
+        huddinge.does(&["pull"]).says("restored from an older copy");
+    }
+    assert_eq!(huddinge.object(&["status"])["lost"], 2);
+    assert_eq!(huddinge.object(&["sync"])["returned"], 2);
+    settle(&[&haninge, &huddinge]);
+    all_equal(&town, &[&haninge, &huddinge]);
+    for replica in [&haninge, &huddinge] {
+        let status = replica.object(&["status"]);
+        assert_eq!([&status["quarantine"], &status["conflicts"]], [&json!(0), &json!(0)]);
+        assert_eq!(field(replica, "Nyckeltalsdagen", "cost")["ore"], 200);
+    }
 }

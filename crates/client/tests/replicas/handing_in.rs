@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use radslag_client::ClientError;
 use radslag_client::author::Act;
+use radslag_client::clock::{IdSource as _, SystemIds};
 use radslag_client::quarantine::FOLLOWS_REFUSED;
 use radslag_client::resubmit::Resubmission;
 use radslag_core::command::Draft;
 use radslag_core::event::{Base, Change, Expectation, NewValue};
 use radslag_core::field::FieldKey;
-use radslag_core::id::{DeviceSeq, EntityId, Position};
+use radslag_core::id::{DeviceSeq, EntityId, EpochId, Position};
 use radslag_core::value::Slot;
 use radslag_core::verdict::Refusal;
 use radslag_core::view;
+use radslag_proto::api::v1 as api;
+use radslag_sync::exchange::Cursor;
 
 use crate::desk::{admission, area, begun, copy, enrolment, joined, queue, replica, retitle, serve, sync};
 use crate::hasty;
@@ -197,4 +200,29 @@ async fn a_server_that_says_twice_that_its_log_does_not_go_on_is_an_alarm() {
         "{error}"
     );
     assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_points_to_no_earlier_place_is_an_alarm_so_that_asking_ends() {
+    let (_dir, _data, haninge) = begun().await;
+    let state = &haninge.ledger.state;
+    let asked = Cursor { epoch: state.epoch(), position: state.head() };
+    let told = |reason: &str, epoch: EpochId, position: Position| {
+        let common = api::Cursor { epoch_id: epoch.to_string(), position: position.get() };
+        haninge.ask_instead(
+            asked,
+            &api::MustRefetch { reason: reason.to_owned(), common: Some(common), backoff_ms: 0 },
+        )
+    };
+    let before = Position::new(asked.position.get() - 1);
+    let instead = told("FOREIGN_EPOCH", asked.epoch, before).unwrap();
+    assert_eq!((instead.epoch, instead.position), (asked.epoch, before));
+    for (reason, epoch, position) in [
+        ("FOREIGN_EPOCH", asked.epoch, asked.position),
+        ("FOREIGN_EPOCH", EpochId::new(SystemIds.random_id()), before),
+        ("POSITION_AHEAD", asked.epoch, before),
+    ] {
+        let error = told(reason, epoch, position).unwrap_err();
+        assert!(matches!(error, ClientError::Unverified(_)), "{error}");
+    }
 }
