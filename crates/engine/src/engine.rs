@@ -30,8 +30,9 @@ use crate::timekeeper::{Standing, Timekeeper};
 use crate::writer::{Job, OpenJob, PushJob};
 
 pub use crate::writer::{Pushed, Writer};
-/// Whether a log can be followed from a place.
-pub use radslag_sync::exchange::{Cursor, Misplaced, locate};
+/// Whether a log can be followed from a place, and the steps of one who follows it.
+pub use radslag_sync::exchange::Cursor;
+pub use radslag_sync::feed::{Feed, Misplaced, Step, locate};
 
 /// Why a call as a whole was not done.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
-//! The exchange between a replica and the server, both ends, without sockets and clocks.
+//! The replica's end of the exchange with a server, without sockets and clocks.
 //!
-//! [`Exchange`] is the replica's end: it says what to ask next and takes what comes back. It first brings the replica level
-//! with the log, then hands in the outbox, then looks at the log again until every own event is *seen* there. An answer
-//! alone takes no row out of an outbox. [`Feed`] is the server's end of a stream: one cursor for each reader.
+//! [`Exchange`] says what to ask next and takes what comes back. It first brings the replica level with the log, then hands in
+//! the outbox, then looks at the log again until every own event is *seen* there. An answer alone takes no row out of an
+//! outbox. The server's end of a stream is a [`Feed`](crate::feed::Feed).
 //!
 //! An ask that got no reply is asked again: `generate` gives the same one until a reply came.
 //!
@@ -11,7 +11,8 @@
 //! use radslag_core::id::{DeviceId, EpochId, EventId, Position};
 //! use radslag_core::time::Instant;
 //! use radslag_core::verdict::{Landing, Receipt, Verdict};
-//! use radslag_sync::exchange::{Ask, Cursor, Exchange, Feed, Goal, Row, Seen, Step, Tell};
+//! use radslag_sync::exchange::{Ask, Cursor, Exchange, Goal, Row, Seen, Tell};
+//! use radslag_sync::feed::{Feed, Step};
 //!
 //! let (device, event) = (DeviceId::from_slice(&[1; 16]).unwrap(), EventId::from_slice(&[2; 16]).unwrap());
 //! let row = Row { event, body: Digest::of(b"the body"), bytes: 8, group: None };
@@ -54,9 +55,7 @@
 use std::ops::Range;
 
 use radslag_core::digest::Digest;
-use radslag_core::event::Base;
 use radslag_core::id::{DeviceId, DeviceSeq, EpochId, EventId, GroupId, Position};
-use radslag_core::state::State;
 use radslag_core::verdict::{Receipt, Refusal, RejectionReceipt, Verdict};
 
 use crate::outbox::{PUSH_BYTES, PUSH_EVENTS, RowSize, next_push};
@@ -558,88 +557,10 @@ fn why(verdict: &Verdict) -> Refusal {
     }
 }
 
-/// Why a log cannot be followed from a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misplaced {
-    /// The place is not of this log. Where its epoch is, the last place that both logs have.
-    ForeignEpoch(Option<Cursor>),
-    /// The log ends before.
-    Ahead,
-}
-
-/// Whether a log in this state can be followed from a place.
-///
-/// # Errors
-/// Why not.
-pub fn locate(state: &State, after: Cursor) -> Result<(), Misplaced> {
-    let base = Base { epoch: after.epoch, position: after.position, seq: DeviceSeq::ZERO };
-    let Some(vouched) = state.vouched(&base) else { return Err(Misplaced::ForeignEpoch(None)) };
-    // Past the cut of a later epoch, what the caller holds is not what stands here.
-    if vouched < after.position {
-        return Err(Misplaced::ForeignEpoch(Some(Cursor { position: vouched, ..after })));
-    }
-    if after.position > state.head() { Err(Misplaced::Ahead) } else { Ok(()) }
-}
-
-/// What a server does next for one reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Sends records after one position, up to another.
-    Send {
-        /// The last record that the reader has.
-        after: Position,
-        /// The head.
-        up_to: Position,
-    },
-    /// Says that there is no more for now.
-    CaughtUp,
-    /// Waits until the head moves.
-    Wait,
-    /// Ends the stream.
-    End,
-}
-
-/// The server's end of one reader's stream: all that a slow reader costs.
-#[derive(Clone, Copy, Debug)]
-pub struct Feed {
-    sent: Position,
-    until_caught_up: bool,
-    told: bool,
-}
-
-impl Feed {
-    /// Follows on after a position; one that is asked for `until_caught_up` ends there.
-    pub const fn new(after: Position, until_caught_up: bool) -> Self {
-        Self { sent: after, until_caught_up, told: false }
-    }
-
-    /// What to do with the log ending at `head`.
-    pub fn step(&self, head: Position) -> Step {
-        if head > self.sent {
-            Step::Send { after: self.sent, up_to: head }
-        } else if !self.told {
-            Step::CaughtUp
-        } else if self.until_caught_up {
-            Step::End
-        } else {
-            Step::Wait
-        }
-    }
-
-    /// Records up to a position were sent.
-    pub fn sent(&mut self, up_to: Position) {
-        self.sent = up_to;
-    }
-
-    /// The reader was told that it is level with the head.
-    pub fn told(&mut self) {
-        self.told = true;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::{Feed, Step};
     use proptest::prelude::*;
     use radslag_core::time::Instant;
     use radslag_core::verdict::{Landing, Receipt};
@@ -923,17 +844,6 @@ mod tests {
         exchange.receive(Tell::Records(&[Seen { opens, ..seen(1, 2, 1) }])).unwrap();
         exchange.receive(Tell::CaughtUp(at(1))).unwrap();
         assert_eq!(exchange.generate(), Some(Ask::Push { rows: 0..1 }));
-    }
-
-    #[test]
-    fn a_place_of_another_epoch_is_told_where_the_logs_part() {
-        use radslag_core::id::ProgramId;
-        use radslag_core::state::Keep;
-        let state = State::new(ProgramId::default(), Keep::Sides);
-        assert_eq!(locate(&state, at(0)), Ok(()));
-        assert_eq!(locate(&state, at(1)), Err(Misplaced::Ahead));
-        let foreign = Cursor { epoch: EpochId::from_slice(&[5; 16]).unwrap(), ..at(0) };
-        assert_eq!(locate(&state, foreign), Err(Misplaced::ForeignEpoch(None)));
     }
 
     #[test]

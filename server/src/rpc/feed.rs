@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use radslag_core::filter::Filter;
 use radslag_core::id::{EpochId, Position};
-use radslag_engine::engine::{EngineError, Programme};
+use radslag_engine::engine::{EngineError, Feed, Programme, Step};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::{LogCursor, encode_cursor};
 use radslag_proto::status::Reason;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -44,9 +44,7 @@ pub(super) struct Follow {
     pub(super) host: Arc<Host>,
     pub(super) engine: Lease,
     pub(super) programme: Arc<Programme>,
-    /// The last record that the reader holds.
-    pub(super) start: Position,
-    pub(super) until_caught_up: bool,
+    pub(super) feed: Feed,
     pub(super) filter: Filter,
 }
 
@@ -108,7 +106,7 @@ impl Follow {
     pub(super) fn begin(self, mut stopping: Stopping) -> Blocks {
         let (sender, blocks) = body();
         let task = async move {
-            let mut stream = Stream { cursor: self.start, said: Instant::now(), follow: self, sender };
+            let mut stream = Stream { said: Instant::now(), follow: self, sender };
             let ended = tokio::select! {
                 ended = stream.follow() => ended.err().unwrap_or(End::Done),
                 () = stopping.wait() => EngineError::ShuttingDown.into(),
@@ -128,8 +126,6 @@ impl Follow {
 struct Stream {
     follow: Follow,
     sender: Sender,
-    /// The last record that was looked at.
-    cursor: Position,
     /// When something was said last.
     said: Instant,
 }
@@ -138,53 +134,57 @@ impl Stream {
     async fn follow(&mut self) -> Result<(), End> {
         // Watched before the first read, so that no head can slip by between reading and waiting.
         let mut heads = self.follow.programme.watch();
-        let caught_up = loop {
-            self.go_to(self.follow.programme.head(), Pace::CatchUp).await?;
-            let standing = Standing::of(&self.follow.engine, &self.follow.programme);
-            if standing.head.position == self.cursor {
-                break standing;
-            }
-        };
-        let frame =
-            api::CaughtUp { head: Some(encode_cursor(&caught_up.head)), checkpoint: caught_up.checkpoint };
-        self.say(Frame::CaughtUp(frame)).await?;
-        if self.follow.until_caught_up {
-            return Ok(());
-        }
         loop {
-            let silence = tokio::time::sleep_until(self.said + self.follow.host.heartbeat());
-            let news = tokio::select! {
-                news = heads.changed() => Some(news),
-                () = silence => None,
-                () = self.sender.closed() => return Err(End::Done),
-            };
-            match news {
-                Some(Ok(())) => {
-                    let head = *heads.borrow_and_update();
-                    self.go_to(head, Pace::Live).await?;
-                }
-                // Only a server that is going down lets go of a programme.
-                Some(Err(_)) => return Err(EngineError::ShuttingDown.into()),
-                None => self.beat().await?,
+            let head = *heads.borrow_and_update();
+            match self.follow.feed.step(head) {
+                Step::Send { up_to, .. } => self.go_to(up_to).await?,
+                Step::CaughtUp => self.say_caught_up().await?,
+                Step::Wait => self.wait(&mut heads).await?,
+                Step::End => return Ok(()),
             }
         }
     }
 
+    /// Says that there is no more, unless there is by now.
+    async fn say_caught_up(&mut self) -> Result<(), End> {
+        let standing = Standing::of(&self.follow.engine, &self.follow.programme);
+        if standing.head.position > self.cursor() {
+            return self.go_to(standing.head.position).await;
+        }
+        let frame =
+            api::CaughtUp { head: Some(encode_cursor(&standing.head)), checkpoint: standing.checkpoint };
+        self.say(Frame::CaughtUp(frame)).await?;
+        self.follow.feed.told();
+        Ok(())
+    }
+
+    /// Until there is a new head, or it was silent for so long that the reader is told where the log ends.
+    async fn wait(&mut self, heads: &mut watch::Receiver<Position>) -> Result<(), End> {
+        let silence = tokio::time::sleep_until(self.said + self.follow.host.heartbeat());
+        tokio::select! {
+            // Only a server that is going down lets go of a programme.
+            news = heads.changed() => news.map_err(|_| EngineError::ShuttingDown.into()),
+            () = silence => self.beat().await,
+            () = self.sender.closed() => Err(End::Done),
+        }
+    }
+
     /// Sends what the filter lets through of the records up to `head`.
-    async fn go_to(&mut self, head: Position, pace: Pace) -> Result<(), End> {
-        while self.cursor < head {
+    async fn go_to(&mut self, head: Position) -> Result<(), End> {
+        let pace = if self.follow.feed.is_live() { Pace::Live } else { Pace::CatchUp };
+        while self.cursor() < head {
             self.sender.asked().await?;
             let held = self.frame(head, pace).await?;
             let covered = held.frame.covered;
-            if covered <= self.cursor {
-                let what = format!("the record after position {} is missing", self.cursor);
+            if covered <= self.cursor() {
+                let what = format!("the record after position {} is missing", self.cursor());
                 return Err(EngineError::Damaged(what).into());
             }
             if held.frame.has_records {
                 self.lend(held, pace).await?;
                 self.said = Instant::now();
             }
-            self.cursor = covered;
+            self.follow.feed.sent(covered);
             // A long way without anything that passes is told of, too.
             if self.said.elapsed() >= self.follow.host.heartbeat() {
                 self.beat().await?;
@@ -205,7 +205,7 @@ impl Stream {
             }
             held = self.own(covered, usize::MAX).await?;
             if held.frame.print() != print {
-                let what = format!("the records after {} are not what they were a moment ago", self.cursor);
+                let what = format!("the records after {} are not what they were a moment ago", self.cursor());
                 return Err(EngineError::Damaged(what).into());
             }
         }
@@ -217,7 +217,7 @@ impl Stream {
             return self.own(head, pace.most()).await;
         }
         let (program, filter) = (self.follow.programme.id(), self.follow.filter.clone());
-        let key = Key { program, after: self.cursor, filter };
+        let key = Key { program, after: self.cursor(), filter };
         let frame = self.follow.host.shelf().shared(key, self.read(head, pace.most())).await?;
         Ok(Held { frame, _hand: None })
     }
@@ -233,7 +233,7 @@ impl Stream {
         let Follow { host, engine, programme, filter, .. } = &self.follow;
         let (host, engine, programme, filter) =
             (Arc::clone(host), engine.clone(), Arc::clone(programme), filter.clone());
-        let (after, epoch) = (self.cursor, self.epoch());
+        let (after, epoch) = (self.cursor(), self.epoch());
         let read = move || -> Answer<Encoded> {
             let log = engine.log().as_ref();
             let events = frame::read(log, programme.id(), after, head, most)?;
@@ -256,10 +256,15 @@ impl Stream {
 
     async fn say(&mut self, frame: Frame) -> Result<(), End> {
         let covered_to = (!self.follow.filter.is_empty())
-            .then(|| encode_cursor(&LogCursor { epoch: self.epoch(), position: self.cursor }));
-        self.sender.give(Encoded::new(frame, covered_to, self.cursor)).await?;
+            .then(|| encode_cursor(&LogCursor { epoch: self.epoch(), position: self.cursor() }));
+        self.sender.give(Encoded::new(frame, covered_to, self.cursor())).await?;
         self.said = Instant::now();
         Ok(())
+    }
+
+    /// The last record that was looked at.
+    const fn cursor(&self) -> Position {
+        self.follow.feed.cursor()
     }
 
     fn epoch(&self) -> EpochId {

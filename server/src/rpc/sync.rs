@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use radslag_core::id::Position;
 use radslag_core::state::State;
-use radslag_engine::engine::{Cursor, Engine, Misplaced, Programme, locate};
+use radslag_engine::engine::{Cursor, Engine, Feed, Misplaced, Programme, locate};
 use radslag_engine::timekeeper;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::sync_service_server::SyncService;
@@ -78,7 +78,8 @@ impl SyncService for Api {
         } else {
             let start = after.map_or(Position::ZERO, |after| after.position);
             let (host, until_caught_up) = (Arc::clone(&self.host), request.until_caught_up);
-            let follow = feed::Follow { host, engine, programme, start, until_caught_up, filter };
+            let feed = Feed::new(start, until_caught_up);
+            let follow = feed::Follow { host, engine, programme, feed, filter };
             follow.begin(self.host.stopping())
         };
         let mut answer = Response::new(tokio_stream::empty());

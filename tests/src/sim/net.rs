@@ -1,7 +1,8 @@
 //! What is under way between machines.
 
 use radslag_proto::api::v1 as api;
-use radslag_sync::exchange::{Cursor, Feed};
+use radslag_sync::exchange::Cursor;
+use radslag_sync::feed::Feed;
 
 /// Names one call; zero is nobody's.
 pub type Call = u64;

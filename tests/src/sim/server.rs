@@ -15,7 +15,8 @@ use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::value::encode_values;
 use radslag_proto::convert::verdict::encode_answer;
 use radslag_proto::status::Reason;
-use radslag_sync::exchange::{Cursor, Feed, Misplaced, Step, locate};
+use radslag_sync::exchange::Cursor;
+use radslag_sync::feed::{Feed, Misplaced, Step, locate};
 use radslag_trust::keys::DeviceKey;
 
 use super::dice::SimClock;

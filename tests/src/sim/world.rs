@@ -25,7 +25,8 @@ use radslag_proto::api::v1::subscribe_response::Frame;
 use radslag_proto::convert::bundle::encode_event;
 use radslag_proto::convert::event::{decode_body, encode_body};
 use radslag_proto::convert::verdict::decode_answer;
-use radslag_sync::exchange::{Ask, Cursor, Feed, Goal, Tell};
+use radslag_sync::exchange::{Ask, Cursor, Goal, Tell};
+use radslag_sync::feed::Feed;
 use radslag_trust::keys::DeviceKey;
 
 use super::Report;
