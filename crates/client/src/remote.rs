@@ -1,6 +1,6 @@
 //! The connection to a server: connecting, and telling apart "nothing there", "not ours" and "declined".
 
-use std::error::Error;
+use std::error::Error as _;
 use std::time::Duration;
 
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
@@ -9,7 +9,9 @@ use radslag_proto::api::v1::program_service_client::ProgramServiceClient;
 use radslag_proto::api::v1::sync_service_client::SyncServiceClient;
 use radslag_proto::api::v1::{HelloRequest, HelloResponse, ListProgramsRequest};
 use radslag_proto::status::from_status;
-use tonic::transport::{Channel, Endpoint};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Status};
 
 use crate::error::ClientError;
@@ -31,14 +33,6 @@ impl Remote {
     /// # Errors
     /// The address is none, nothing answers there, or something else does.
     pub async fn connect(server: &str) -> Result<Self, ClientError> {
-        match Self::greet(server).await {
-            // A server that ends right now hangs up just as a stranger does. Only the stranger is there when asked again.
-            Err(ClientError::NotOurServer { .. }) => Self::greet(server).await,
-            answered => answered,
-        }
-    }
-
-    async fn greet(server: &str) -> Result<Self, ClientError> {
         let bad = || ClientError::BadAddress(server.to_owned());
         if !server.starts_with("http://") {
             return Err(bad());
@@ -54,19 +48,19 @@ impl Remote {
         let remote = Self { server: server.to_owned(), channel };
         // Whoever takes connections and says nothing is as good as not there.
         let answer = tokio::time::timeout(CONNECT, remote.hello("")).await;
-        let answer = answer.map_err(|elapsed| no_answer(Box::new(elapsed)))?;
-        answer.map_err(|error| remote.not_ours(error))?;
-        Ok(remote)
-    }
-
-    /// A first call that fails without one of our reasons was answered by somebody else.
-    fn not_ours(&self, error: ClientError) -> ClientError {
-        match error {
-            ClientError::NoAnswer { source, .. } => ClientError::NotOurServer {
-                server: self.server.clone(),
-                what: source.map_or_else(|| "no answer".to_owned(), |source| root_cause(&*source)),
-            },
-            other => other,
+        match answer.map_err(|elapsed| no_answer(Box::new(elapsed)))? {
+            Ok(_) => Ok(remote),
+            // A server that ends right now hangs up just as a stranger does; only the stranger says something else when asked anew.
+            Err(ClientError::NoAnswer { source, .. }) => {
+                let asked = tokio::time::timeout(CONNECT, speaks_something_else(endpoint.uri())).await;
+                Err(if asked.unwrap_or(false) {
+                    let what = "it does not speak HTTP/2".to_owned();
+                    ClientError::NotOurServer { server: server.to_owned(), what }
+                } else {
+                    ClientError::NoAnswer { server: server.to_owned(), source }
+                })
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -131,8 +125,10 @@ impl Remote {
         if let Some(error) = from_status(&status) {
             return ClientError::Api(Box::new(error));
         }
+        // What was sent has no source, and one of our servers says its reason. In front of one, a proxy says that it is away.
+        let sent = status.source().is_none();
         match status.code() {
-            Code::Unimplemented | Code::InvalidArgument | Code::NotFound => {
+            Code::Unimplemented | Code::InvalidArgument | Code::NotFound if sent => {
                 ClientError::NotOurServer { server: self.server.clone(), what: status.message().to_owned() }
             }
             _ => ClientError::NoAnswer { server: self.server.clone(), source: Some(Box::new(status)) },
@@ -140,11 +136,18 @@ impl Remote {
     }
 }
 
-/// What is at the bottom of an error, in its own words.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
+/// Whether what answers at an address begins with something else than an HTTP/2 server does, which is its settings (RFC 9113,
+/// 3.4). Nothing at all is no answer.
+async fn speaks_something_else(address: &Uri) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const SETTINGS: u8 = 4;
+    let (host, port) = (address.host().unwrap_or_default(), address.port_u16().unwrap_or(80));
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let Ok(mut connection) = TcpStream::connect((host, port)).await else { return false };
+    if connection.write_all(PREFACE).await.is_err() {
+        return false;
     }
-    cause.to_string()
+    // A frame's length, and its type.
+    let mut begins = [0; 4];
+    connection.read_exact(&mut begins).await.is_ok() && begins[3] != SETTINGS
 }

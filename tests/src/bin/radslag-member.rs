@@ -107,7 +107,7 @@ impl Line {
         };
         match synced {
             Ok(()) => Ok(true),
-            Err(ClientError::NoAnswer { .. } | ClientError::NotOurServer { .. }) => {
+            Err(ClientError::NoAnswer { .. }) => {
                 self.failed += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 Ok(false)

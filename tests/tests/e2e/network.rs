@@ -66,7 +66,7 @@ fn comment(member: &mut Member, text: &str) -> EventId {
 #[track_caller]
 fn only_the_network(synced: Result<(), ClientError>) {
     match synced {
-        Ok(()) | Err(ClientError::NoAnswer { .. } | ClientError::NotOurServer { .. }) => {}
+        Ok(()) | Err(ClientError::NoAnswer { .. }) => {}
         Err(error) => panic!("the network broke more than a connection: {error:?}"),
     }
 }
