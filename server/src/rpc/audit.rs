@@ -1,17 +1,16 @@
 //! `AuditService`: who changed what, when and why. Here what is read along the log; what is read at points is in `points`.
 
+mod paged;
 mod points;
-
-use std::sync::Arc;
 
 use radslag_core::event::Change;
 use radslag_core::fold;
 use radslag_core::history::{FieldChange, Told};
-use radslag_core::id::{EntityId, Position, ProgramId};
+use radslag_core::id::{EntityId, Position};
 use radslag_core::record::{Entry, Recorded};
 use radslag_core::time::CivilDate;
 use radslag_core::value::Slot;
-use radslag_engine::engine::{Engine, Programme};
+use radslag_engine::engine::Engine;
 use radslag_engine::ledger::read_record;
 use radslag_engine::trail::{self, After};
 use radslag_log::ReadLimit;
@@ -22,11 +21,11 @@ use radslag_proto::status::{ApiError, Reason};
 use tonic::{Request, Response, Status};
 
 use super::failure::Answer;
-use super::page::{self, Page, Question, Token};
-use super::point::{Asked, Read};
+use super::page::{self, Page};
 use super::request::Fields;
 use super::shape::{self, Shape};
-use super::{Api, point, programme};
+use super::{Api, programme};
+use paged::{Asks, Paged};
 
 #[tonic::async_trait]
 impl AuditService for Api {
@@ -45,7 +44,8 @@ impl AuditService for Api {
         };
         let (as_of, token) = (request.as_of, request.page_token);
         let read = self.reading(move |engine| {
-            let paged = Paged::read(engine, "ListHistory", program, entity, asked, as_of.as_ref(), &token)?;
+            let (call, to, token) = ("ListHistory", (asked, as_of.as_ref()), token.as_str());
+            let paged = Paged::read(engine, &Asks { call, program, entity, from: None, to, token })?;
             list_history(engine, &paged, entity, size, asked.day())
         });
         Ok(Response::new(read.await?))
@@ -65,7 +65,10 @@ impl AuditService for Api {
         };
         let (as_of, token) = (request.as_of, request.page_token);
         let read = self.reading(move |engine| {
-            points::blame(engine, program, asked, as_of.as_ref(), &points::Wanted { size, token })
+            let (call, entity, token) = ("GetBlame", EntityId::default(), token.as_str());
+            let to = (asked, as_of.as_ref());
+            let paged = Paged::read(engine, &Asks { call, program, entity, from: None, to, token })?;
+            points::blame(engine, &paged, size)
         });
         Ok(Response::new(read.await?))
     }
@@ -86,8 +89,10 @@ impl AuditService for Api {
         };
         let (points, token) = ([request.from, request.to], request.page_token);
         let read = self.reading(move |engine| {
-            let points = [points[0].as_ref(), points[1].as_ref()];
-            points::diff(engine, program, [from, to], points, &points::Wanted { size, token })
+            let (call, entity, token) = ("GetDiff", EntityId::default(), token.as_str());
+            let (from, to) = (Some((from, points[0].as_ref())), (to, points[1].as_ref()));
+            let paged = Paged::read(engine, &Asks { call, program, entity, from, to, token })?;
+            points::diff(engine, &paged, size)
         });
         Ok(Response::new(read.await?))
     }
@@ -106,66 +111,12 @@ impl AuditService for Api {
         };
         let (as_of, token) = (request.as_of, request.page_token);
         let read = self.reading(move |engine| {
-            let nothing = EntityId::default();
-            let paged = Paged::read(engine, "ListLog", program, nothing, asked, as_of.as_ref(), &token)?;
+            let (call, entity, token) = ("ListLog", EntityId::default(), token.as_str());
+            let to = (asked, as_of.as_ref());
+            let paged = Paged::read(engine, &Asks { call, program, entity, from: None, to, token })?;
             list_log(engine, &paged, size)
         });
         Ok(Response::new(read.await?))
-    }
-}
-
-/// A question in pages: the point that all of them are read at, and where this one begins.
-struct Paged {
-    programme: Arc<Programme>,
-    question: Question,
-    read: Read,
-    after: u128,
-}
-
-impl Paged {
-    fn read(
-        engine: &Engine,
-        call: &str,
-        program: ProgramId,
-        entity: EntityId,
-        asked: Asked,
-        as_of: Option<&api::AsOf>,
-        token: &str,
-    ) -> Answer<Self> {
-        let programme = programme(engine, program)?;
-        let (epoch, head) = {
-            let published = programme.published();
-            (published.state.epoch(), published.state.head())
-        };
-        let question = Question::about(call, program, entity, epoch, &[as_of]);
-        let found = point::find(engine, &programme, asked)?;
-        let Some(token) = Token::decode(token, question)? else {
-            let read = found.read(engine, &programme, None)?;
-            return Ok(Self { programme, question, read, after: 0 });
-        };
-        let after = token.after;
-        if token.position > head || token.position == Position::ZERO {
-            return Err(page::invalid());
-        }
-        // The head is read from memory, every other position from the log; it may have moved on meanwhile.
-        let at_head = token.position == head && asked == Asked::default();
-        let read = if at_head { Some(found.read(engine, &programme, None)?) } else { None };
-        let read = match read.filter(|read| read.reading.state.head() == token.position) {
-            Some(read) => read,
-            None => found.read(engine, &programme, Some(token.position))?,
-        };
-        Ok(Self { programme, question, read, after })
-    }
-
-    /// The last record that the answer rests on.
-    fn head(&self) -> Position {
-        self.read.reading.state.head()
-    }
-
-    /// The token of the page after `last`, where there is more.
-    fn next(&self, last: u128, more: bool) -> String {
-        let token = Token { position: self.head(), after: last };
-        if more { token.encode(self.question) } else { String::new() }
     }
 }
 
@@ -176,7 +127,7 @@ fn list_history(
     size: usize,
     day: Option<CivilDate>,
 ) -> Answer<api::ListHistoryResponse> {
-    let reading = &paged.read.reading;
+    let reading = &paged.to.reading;
     if reading.state.entity(entity).is_none() {
         return Err(ApiError::new(
             Reason::EntityNotFound,
@@ -207,7 +158,7 @@ fn list_history(
     Ok(api::ListHistoryResponse {
         changes: changes.into_items(),
         next_page_token,
-        basis: Some(paged.read.basis()),
+        basis: Some(paged.to.basis()),
     })
 }
 
@@ -256,7 +207,7 @@ fn list_log(engine: &Engine, paged: &Paged, size: usize) -> Answer<api::ListLogR
     let records: Vec<Recorded> = shown.map(read_record).collect::<Result<_, _>>()?;
     let values =
         engine.past_at(&paged.programme, records.iter().map(|record| (record.event_id, record.position)));
-    let shape = Shape::new(&paged.read.reading, &values);
+    let shape = Shape::new(&paged.to.reading, &values);
     let mut lines = Page::new(size);
     for record in &records {
         if lines.is_full() {
@@ -266,7 +217,7 @@ fn list_log(engine: &Engine, paged: &Paged, size: usize) -> Answer<api::ListLogR
         lines.push(log_line(&shape, record));
     }
     let next_page_token = paged.next(last.into(), last < paged.head().get());
-    Ok(api::ListLogResponse { lines: lines.into_items(), next_page_token, basis: Some(paged.read.basis()) })
+    Ok(api::ListLogResponse { lines: lines.into_items(), next_page_token, basis: Some(paged.to.basis()) })
 }
 
 fn log_line(shape: &Shape<'_>, record: &Recorded) -> api::LogLine {

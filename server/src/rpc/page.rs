@@ -1,6 +1,6 @@
 //! Pages: how large they get, and the tokens that continue them.
 //!
-//! A token belongs to one question and is pinned to a position, so that all pages together are one answer. It is checked, not secret:
+//! A token belongs to one question and is pinned to a point, so that all pages together are one answer. It is checked, not secret:
 //! whoever makes one up gets at most another part of an answer that they may ask for anyway.
 
 use base64::Engine as _;
@@ -15,8 +15,11 @@ use super::failure::{Answer, Failure};
 
 /// A page ends when it holds this much, whatever its size, so that it fits a message.
 const PAGE_BYTES: usize = 1 << 20;
-const VERSION: u8 = 1;
-const LEN: usize = 1 + 16 + 8 + 16 + 4;
+const VERSION: u8 = 2;
+const PIN: usize = 8 + 4;
+const LEN: usize = 1 + 16 + 2 * PIN + 16 + 4;
+/// No day that can be written.
+const NO_DAY: i32 = i32::MAX;
 
 /// Which question a token continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +50,22 @@ impl Question {
     }
 }
 
+/// A point that the first page of an answer was read at, and so all of them are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pin {
+    /// The last record.
+    pub(super) position: Position,
+    /// The day; none where there was no record.
+    pub(super) day: Option<CivilDate>,
+}
+
 /// Where a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    /// The position that the first page was read at; zero where the answer has none.
-    pub(super) position: Position,
+    /// The earlier point of an answer that has two.
+    pub(super) from: Pin,
+    /// The point of an answer that has one.
+    pub(super) to: Pin,
     /// What the page before ended with: a count, a position or an id.
     pub(super) after: u128,
 }
@@ -62,7 +76,10 @@ impl Token {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(VERSION);
         bytes.extend(question.0);
-        bytes.extend(self.position.get().to_be_bytes());
+        for pin in [self.from, self.to] {
+            bytes.extend(pin.position.get().to_be_bytes());
+            bytes.extend(pin.day.map_or(NO_DAY, CivilDate::days).to_be_bytes());
+        }
         bytes.extend(self.after.to_be_bytes());
         bytes.extend(check_of(&bytes));
         URL_SAFE_NO_PAD.encode(bytes)
@@ -77,70 +94,26 @@ impl Token {
     }
 }
 
-/// Where the pages of an answer were first read, beside the position of its token: packed into `after`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pinned {
-    /// The earlier point's last record, for an answer that has two points.
-    pub(super) from: Position,
-    /// The day that it is read for; none where it has no record.
-    pub(super) from_day: Option<CivilDate>,
-    /// The day of the token's own position.
-    pub(super) day: Option<CivilDate>,
-    /// How many items the pages before had.
-    pub(super) index: usize,
-}
-
-/// Positions are kept in 48 bits, days in 17, which hold all days that can be written and none.
-const POSITION_BITS: u32 = 48;
-const DAY_BITS: u32 = 17;
-
-impl Pinned {
-    /// The number that says all of it.
-    pub(super) fn pack(&self) -> u128 {
-        let mut packed = u128::try_from(self.index).unwrap_or_default();
-        for day in [self.day, self.from_day] {
-            packed = packed << DAY_BITS | pack_day(day);
-        }
-        packed << POSITION_BITS | u128::from(self.from.get())
-    }
-
-    /// Reads what [`Pinned::pack`] wrote.
-    pub(super) fn unpack(packed: u128) -> Answer<Self> {
-        let bits = |shift: u32, bits: u32| packed >> shift & ((1 << bits) - 1);
-        let day = |shift| unpack_day(bits(shift, DAY_BITS)).ok_or_else(invalid);
-        let index = packed >> (POSITION_BITS + 2 * DAY_BITS);
-        Ok(Self {
-            from: Position::new(u64::try_from(bits(0, POSITION_BITS)).map_err(|_| invalid())?),
-            from_day: day(POSITION_BITS)?,
-            day: day(POSITION_BITS + DAY_BITS)?,
-            index: usize::try_from(index).map_err(|_| invalid())?,
-        })
-    }
-}
-
-fn pack_day(day: Option<CivilDate>) -> u128 {
-    day.map_or(0, |day| u128::from(day.days().abs_diff(CivilDate::FIRST.days())) + 1)
-}
-
-/// None for what is no day; a day that is none is some nothing.
-fn unpack_day(packed: u128) -> Option<Option<CivilDate>> {
-    if packed == 0 {
-        return Some(None);
-    }
-    let days = i32::try_from(packed - 1).ok()? + CivilDate::FIRST.days();
-    CivilDate::from_days(days).map(Some)
-}
-
 fn read(text: &str, question: Question) -> Option<Token> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (said, check) = bytes.split_last_chunk::<4>()?;
     let rest = said.strip_prefix(&[VERSION])?.strip_prefix(&question.0)?;
-    let (position, after) = rest.split_first_chunk::<8>()?;
+    let (from, rest) = rest.split_first_chunk::<PIN>()?;
+    let (to, after) = rest.split_first_chunk::<PIN>()?;
     let after: &[u8; 16] = after.try_into().ok()?;
-    (check_of(said) == *check).then(|| Token {
-        position: Position::new(u64::from_be_bytes(*position)),
-        after: u128::from_be_bytes(*after),
-    })
+    if check_of(said) != *check {
+        return None;
+    }
+    Some(Token { from: read_pin(from)?, to: read_pin(to)?, after: u128::from_be_bytes(*after) })
+}
+
+fn read_pin(bytes: &[u8; PIN]) -> Option<Pin> {
+    let (position, day) = bytes.split_first_chunk::<8>()?;
+    let day = match i32::from_be_bytes(day.try_into().ok()?) {
+        NO_DAY => None,
+        days => Some(CivilDate::from_days(days)?),
+    };
+    Some(Pin { position: Position::new(u64::from_be_bytes(*position)), day })
 }
 
 fn check_of(bytes: &[u8]) -> [u8; 4] {
@@ -200,28 +173,24 @@ mod tests {
 
     #[test]
     fn a_token_reads_back_for_its_own_question_only() {
-        let token = Token { position: Position::new(u64::MAX), after: u128::MAX - 7 };
-        let text = token.encode(question("ListLog"));
-        assert_eq!(Token::decode(&text, question("ListLog")).unwrap(), Some(token));
-        assert!(Token::decode(&text, question("ListHistory")).is_err());
-        assert_eq!(Token::decode("", question("ListLog")).unwrap(), None);
-    }
-
-    #[test]
-    fn what_pages_are_pinned_to_reads_back() {
-        let most = Position::new((1 << 48) - 1);
-        for from_day in [None, Some(CivilDate::FIRST), Some(CivilDate::LAST)] {
-            for day in [None, Some(CivilDate::FIRST), Some(CivilDate::LAST)] {
-                let pinned = Pinned { from: most, from_day, day, index: 1 << 30 };
-                assert_eq!(Pinned::unpack(pinned.pack()).unwrap(), pinned);
+        let most = Position::new(u64::MAX);
+        for day in [None, Some(CivilDate::FIRST), Some(CivilDate::LAST)] {
+            let (from, to) = (Pin { position: most, day }, Pin { position: most, day: None });
+            for (from, to) in [(from, to), (to, from)] {
+                let token = Token { from, to, after: u128::MAX - 7 };
+                let text = token.encode(question("ListLog"));
+                assert_eq!(Token::decode(&text, question("ListLog")).unwrap(), Some(token));
+                assert!(Token::decode(&text, question("ListHistory")).is_err());
             }
         }
-        assert!(Pinned::unpack(((1 << 17) - 1) << 48).is_err(), "no such day");
+        assert_eq!(Token::decode("", question("ListLog")).unwrap(), None);
+        let pin = [Position::ZERO.get().to_be_bytes().as_slice(), &(i32::MAX - 1).to_be_bytes()].concat();
+        assert_eq!(read_pin(pin.first_chunk().unwrap()), None, "no such day");
     }
 
     #[test]
     fn a_token_with_any_character_changed_is_none() {
-        let text = Token { position: Position::new(7), after: 100 }.encode(question("ListLog"));
+        let text = Token { from: Pin::default(), to: Pin::default(), after: 100 }.encode(question("ListLog"));
         for at in 0..text.len() {
             let mut other = text.clone().into_bytes();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };

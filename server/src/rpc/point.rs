@@ -2,17 +2,18 @@
 
 use radslag_core::as_of::{AsOf, Recorded};
 use radslag_core::basis::{Basis, Closing, Open};
-use radslag_core::id::{EventId, Position};
+use radslag_core::id::EventId;
 use radslag_core::state::Baseline;
 use radslag_core::time::CivilDate;
 use radslag_core::view::VIEW_VERSION;
 use radslag_engine::clock::day_of;
-use radslag_engine::engine::{Engine, EngineError, Programme};
+use radslag_engine::engine::{Cursor, Engine, EngineError, Misplaced, Programme, locate};
 use radslag_engine::read::Reading;
 use radslag_proto::api::v1 as api;
 use radslag_proto::status::{ApiError, Reason};
 
 use super::failure::Answer;
+use super::page::Pin;
 
 /// What a call asks for: a point, or the basis of an earlier answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl Read {
         });
         api::Basis { open: open.map(i32::from).into_iter().collect(), ..basis(&self.reading) }
     }
+
+    /// Where the other pages of the answer are read.
+    pub(super) fn pin(&self) -> Pin {
+        Pin { position: self.reading.state.head(), day: self.reading.day }
+    }
 }
 
 /// What an answer rests on.
@@ -66,28 +72,34 @@ fn basis(reading: &Reading) -> api::Basis {
     }
 }
 
-/// A point that was asked for, found in a log.
-pub(super) struct Found {
-    /// The point, with the position and day that a basis or baseline names.
-    at: AsOf,
-    closing: Closing,
-}
-
-/// A programme at a point. At the head the day is today, so that what was decided for a day applies from that day on, whether or
-/// not anybody writes; a clock that is behind is taken no further back than the last record.
-pub(super) fn read(engine: &Engine, programme: &Programme, asked: Asked) -> Answer<Read> {
-    let mut found = find(engine, programme, asked)?;
-    if found.at.recorded == Recorded::Head {
-        found.at.effective = found.at.effective.or(Some(found.closing.today));
-    }
-    found.read(engine, programme, None)
-}
-
-/// Finds what was asked for, before anything is read.
-pub(super) fn find(engine: &Engine, programme: &Programme, asked: Asked) -> Answer<Found> {
+/// A programme at a point, or where the first page of an answer about that point was read. At the head the day is today, so that
+/// what was decided for a day applies from that day on, whether or not anybody writes; a clock that is behind is taken no further
+/// back than the last record.
+pub(super) fn read(
+    engine: &Engine,
+    programme: &Programme,
+    asked: Asked,
+    pinned: Option<Pin>,
+) -> Answer<Read> {
     // What is closed is told before the log is read: what it speaks of is there by then.
     let closed_to = engine.closed_to(programme);
     let closing = Closing { closed_to, closed_on: day_of(closed_to), today: today(engine, programme) };
+    let asked = find(programme, asked)?;
+    let at = match pinned {
+        Some(Pin { position, day }) => AsOf { recorded: Recorded::Position(position), effective: day },
+        None if asked.recorded == Recorded::Head => {
+            AsOf { effective: asked.effective.or(Some(closing.today)), ..asked }
+        }
+        None => asked,
+    };
+    let reading = engine.read_at(programme, at)?;
+    let day = reading.day.or(at.effective);
+    let open = day.and_then(|day| closing.open(asked.recorded, day));
+    Ok(Read { reading, open })
+}
+
+/// The point, with the position and day that a basis or baseline names.
+fn find(programme: &Programme, asked: Asked) -> Answer<AsOf> {
     let mut at = asked.at;
     let basis = match asked.baseline {
         None => asked.basis,
@@ -101,35 +113,7 @@ pub(super) fn find(engine: &Engine, programme: &Programme, asked: Asked) -> Answ
     if let Some(basis) = basis {
         check_held(programme, &basis)?;
     }
-    Ok(Found { at, closing })
-}
-
-impl Found {
-    /// Reads the programme there; with `pinned`, at the position that an earlier page was read at.
-    pub(super) fn read(
-        &self,
-        engine: &Engine,
-        programme: &Programme,
-        pinned: Option<Position>,
-    ) -> Answer<Read> {
-        let recorded = pinned.map_or(self.at.recorded, Recorded::Position);
-        let reading = engine.read_at(programme, AsOf { recorded, ..self.at })?;
-        let day = reading.day.or(self.at.effective);
-        let open = day.and_then(|day| self.closing.open(self.at.recorded, day));
-        Ok(Read { reading, open })
-    }
-}
-
-/// A programme as the first page of an answer read it: at a position, for a day.
-pub(super) fn read_again(
-    engine: &Engine,
-    programme: &Programme,
-    position: Position,
-    effective: Option<CivilDate>,
-) -> Answer<Read> {
-    let recorded = Recorded::Position(position);
-    let reading = engine.read_at(programme, AsOf { recorded, effective })?;
-    Ok(Read { reading, open: None })
+    Ok(at)
 }
 
 /// Today in Europe/Stockholm, or the day of the last record where the clock is behind it.
@@ -153,13 +137,14 @@ fn named(programme: &Programme, event: EventId) -> Answer<Basis> {
 
 fn check_held(programme: &Programme, basis: &Basis) -> Answer<()> {
     let published = programme.published();
-    let head = published.state.head();
-    if basis.position > head {
-        return Err(EngineError::PositionAhead { asked: basis.position, head }.into());
-    }
-    if basis.is_of(&published.state) {
-        return Ok(());
-    }
-    let what = format!("the log does not have position {} of epoch {}", basis.position, basis.epoch);
-    Err(ApiError::new(Reason::ForeignEpoch, what).into())
+    let held = Cursor { epoch: basis.epoch, position: basis.position };
+    locate(&published.state, held).map_err(|misplaced| match misplaced {
+        Misplaced::Ahead => {
+            EngineError::PositionAhead { asked: basis.position, head: published.state.head() }.into()
+        }
+        Misplaced::ForeignEpoch(_) => {
+            let what = format!("the log does not have position {} of epoch {}", basis.position, basis.epoch);
+            ApiError::new(Reason::ForeignEpoch, what).into()
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! `ProgramService`: what there is, and one programme at a point.
 
-use radslag_core::id::{EntityId, EpochId, Position, ProgramId};
+use radslag_core::id::{EntityId, EpochId, ProgramId};
 use radslag_core::view;
 use radslag_engine::clock::day_of;
 use radslag_engine::engine::Engine;
@@ -10,7 +10,7 @@ use radslag_proto::convert::time::timestamp;
 use tonic::{Request, Response, Status};
 
 use super::failure::Answer;
-use super::page::{self, Page, Question, Token};
+use super::page::{self, Page, Pin, Question, Token};
 use super::request::Fields;
 use super::shape::Shape;
 use super::{Api, point, programme};
@@ -41,7 +41,7 @@ impl ProgramService for Api {
         let (Some(program), Some(as_of)) = (program, as_of) else { return Err(fields.into_failure().into()) };
         let read = self.reading(move |engine| {
             let programme = programme(engine, program)?;
-            let read = point::read(engine, &programme, as_of)?;
+            let read = point::read(engine, &programme, as_of, None)?;
             let values = engine.past_of(&programme, &read.reading);
             let program = Shape::new(&read.reading, &values).program();
             Ok(api::GetProgramResponse { program: Some(program), basis: Some(read.basis()) })
@@ -88,7 +88,10 @@ fn list(engine: &Engine, size: usize, token: &str) -> Answer<api::ListProgramsRe
         programs.push(summary);
     }
     let next = last.filter(|_| rest.peek().is_some());
-    let next = next.map(|id| Token { position: Position::ZERO, after: id.uuid().as_u128() }.encode(question));
+    let next = next.map(|id| {
+        let (from, to) = (Pin::default(), Pin::default());
+        Token { from, to, after: id.uuid().as_u128() }.encode(question)
+    });
     Ok(api::ListProgramsResponse {
         programs: programs.into_items(),
         next_page_token: next.unwrap_or_default(),

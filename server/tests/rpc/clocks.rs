@@ -102,9 +102,49 @@ async fn the_same_basis_gives_the_same_answer_whatever_is_written_meanwhile() {
     };
     let ahead = refusal(&mut client, api::Basis { position: 99, ..basis.clone() }).await;
     assert_eq!((ahead.code(), reason(&ahead).reason), (Code::OutOfRange, Reason::PositionAhead));
-    let epoch_id = town.program.to_string();
-    let foreign = refusal(&mut client, api::Basis { epoch_id, ..basis }).await;
-    assert_eq!((foreign.code(), reason(&foreign).reason), (Code::FailedPrecondition, Reason::ForeignEpoch));
+    // A position that the log has, and one that a restore took from it.
+    for position in [basis.position, 99] {
+        let epoch_id = town.program.to_string();
+        let foreign = refusal(&mut client, api::Basis { epoch_id, position, ..basis.clone() }).await;
+        assert_eq!(
+            (foreign.code(), reason(&foreign).reason),
+            (Code::FailedPrecondition, Reason::ForeignEpoch)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_records_and_the_history_at_the_head_are_told_for_today_in_every_page() {
+    let clock = Arc::new(SetClock(AtomicI64::new(micros("2026-11-02", 12 * 60))));
+    let (_running, mut client) = on(config(), Arc::new(MemoryLog::new()), Arc::clone(&clock) as _).await;
+    let mut town = Town::begin(&mut client).await;
+    let change =
+        Change::FieldRevised { entity: town.activity, field: FieldKey::Title, value: NewValue::Sealed };
+    let from = Some("2027-01-01".parse().unwrap());
+    let event = town.device.write_dated(change, &[(Slot::TITLE, "Lunchmöte")], from);
+    client.push(town.device.sign(&[event])).await;
+    clock.0.store(micros("2027-01-05", 12 * 60), Ordering::SeqCst);
+
+    let program_id = town.program.to_string();
+    let mut log = api::ListLogRequest { program_id: program_id.clone(), page_size: 6, ..Default::default() };
+    let first = client.audit.list_log(log.clone()).await.unwrap().into_inner();
+    let entity_id = town.activity.to_string();
+    let mut history =
+        api::ListHistoryRequest { program_id, entity_id, page_size: 2, ..api::ListHistoryRequest::default() };
+    let changes = client.audit.list_history(history.clone()).await.unwrap().into_inner();
+    let day = ("2027-01-05", vec![api::OpenReason::Effective]);
+    for basis in [first.basis.as_ref().unwrap(), changes.basis.as_ref().unwrap()] {
+        assert_eq!((basis.effective_on.as_str(), basis.open().collect()), day);
+    }
+    // All pages are one answer, also over midnight.
+    clock.0.store(micros("2027-01-06", 12 * 60), Ordering::SeqCst);
+    (log.page_token, history.page_token) = (first.next_page_token, changes.next_page_token.clone());
+    let second = client.audit.list_log(log).await.unwrap().into_inner();
+    assert_eq!(second.lines[0].title, "Lunchmöte", "the activity's title today");
+    let more = client.audit.list_history(history).await.unwrap().into_inner();
+    for basis in [second.basis.unwrap(), more.basis.unwrap()] {
+        assert_eq!(basis.effective_on, "2027-01-05");
+    }
 }
 
 #[tokio::test]
