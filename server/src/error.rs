@@ -127,6 +127,9 @@ impl StartError {
                 "put back the log.key that belongs to this data directory: replicas trust no checkpoint signed by another",
             ),
             Self::Store(error) => error.help(),
+            Self::Log(EngineError::ClockUnfit(_)) => {
+                Some("set the clock right, or say that it is right with --accept-clock")
+            }
             Self::Log(_) => Some(
                 "run `radslagd check` to see which programme is damaged, and keep the directory as it is until it is restored",
             ),
@@ -141,6 +144,7 @@ impl StartError {
     /// The exit code of the process: 5 for a damaged log, else 1.
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Log(EngineError::ClockUnfit(_)) => 1,
             Self::Store(LogError::Damaged { .. } | LogError::Behind { .. }) | Self::Log(_) => 5,
             Self::Store(
                 LogError::Stopped { .. }

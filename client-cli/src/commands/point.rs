@@ -97,13 +97,13 @@ pub fn basis(text: &str) -> Result<Basis, CliError> {
 
 /// Reads the programme on the basis of an earlier answer.
 pub fn on(ui: Ui, replica: &Replica, basis: &Basis) -> Result<Point, CliError> {
-    check_reached(replica, basis.position)?;
     if !basis.is_of(&replica.ledger.state) {
         return Err(CliError::refused(
             format!("this log does not have the records that the basis {basis} names"),
-            "it is the basis of another programme, or what it rests on was lost before a restore",
+            "run radslag sync; if it stays so, it is the basis of another programme, or what it rests on was lost before a restore",
         ));
     }
+    check_reached(replica, basis.position)?;
     if basis.view_version != VIEW_VERSION {
         let other = basis.view_version;
         ui.say(&match ui.lang {

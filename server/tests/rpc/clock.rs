@@ -147,16 +147,10 @@ struct Off {
 impl Off {
     async fn start(library: &Path, dir: &Path, off: &str, flags: &[&str]) -> Self {
         set_off(dir, off);
-        let data = dir.join("data");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_radslagd"))
-            .args(["serve", "--log", "error", "--listen", "127.0.0.1:0", "--data"])
-            .arg(&data)
+        let mut child = radslagd(library, dir)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(dir.join("data"))
             .args(flags)
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME_TIMESTAMP_FILE", dir.join("off"))
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -174,6 +168,27 @@ impl Off {
         assert!(told.success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
+}
+
+impl Drop for Off {
+    fn drop(&mut self) {
+        // Nothing to kill where it was stopped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `radslagd` under the clock that `dir/off` says.
+fn radslagd(library: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_radslagd"));
+    command
+        .args(["--log", "error"])
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", dir.join("off"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stdin(Stdio::null());
+    command
 }
 
 /// Written whole, so that nobody reads half of it.
@@ -206,6 +221,17 @@ async fn the_real_server_keeps_its_times_under_a_faked_clock() {
     assert_eq!(standing(&mut server.client, &town).await, api::ClockStanding::Unfit);
     assert_eq!(edit(&mut server.client, &mut town).await, Err(Reason::ClockUnfit));
     server.stop();
+    // An epoch is a record too, and an old copy is no damaged log.
+    let restore = |flags: &[&str]| {
+        let mut command = radslagd(&library, dir.path());
+        command.arg("restore").args(flags).arg("--data").arg(dir.path().join("restored"));
+        command.arg(dir.path().join("data")).output().unwrap()
+    };
+    let refused = restore(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), said.contains("--accept-clock")), (Some(1), true), "{said}");
+    assert_eq!(restore(&["--accept-clock"]).status.code(), Some(0));
+
     let mut server = Off::start(&library, dir.path(), "+500d", &["--accept-clock"]).await;
     let ahead = edit(&mut server.client, &mut town).await.unwrap();
     assert!(ahead > behind + 499 * DAY * SECOND);

@@ -24,12 +24,13 @@ pub(crate) fn run(args: Args) -> u8 {
             return USAGE;
         }
     };
+    let config = Config { accept_clock, ..in_force.config.clone() };
     let done = match args.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(Config { accept_clock, ..in_force.config }),
+        Command::Serve => serve(config),
         Command::Config => print(&in_force),
-        Command::Check => check_store(&in_force.config),
+        Command::Check => check_store(&config),
         Command::Backup { dir: _ } => not_yet("backup", "stop the server and copy its data directory"),
-        Command::Restore { dir: Some(dir), from_replica: _ } => restore_store(&in_force.config, &dir),
+        Command::Restore { dir: Some(dir), from_replica: _ } => restore_store(&config, &dir),
         Command::Restore { dir: None, from_replica: _ } => not_yet(
             "restore --from-replica",
             "name a copy of a data directory: radslagd restore DIR --data NEW",
