@@ -104,14 +104,13 @@ impl Sender {
         self.pieces.send(Piece::Own(Arc::new(message))).await.map_err(|_| Gone)
     }
 
-    /// Gives away the first message of a body that nobody takes from yet.
-    pub(super) fn first(&self, message: Encoded) {
-        let given = self.pieces.try_send(Piece::Own(Arc::new(message)));
-        given.map_err(|_| Gone).expect("a fresh channel has room for one message");
+    /// Ends the stream well: everything was sent. Waits until it was taken.
+    pub(super) async fn done(&self) -> Result<(), Gone> {
+        self.pieces.send(Piece::End(Status::ok(""))).await.map_err(|_| Gone)
     }
 
-    /// Ends the stream, where there is still somebody to hear why.
-    pub(super) fn end(&self, status: Status) -> Result<(), Gone> {
+    /// Ends the stream, and says why where that can be said now. A reader who is not told hears that it was cut short.
+    pub(super) fn fail(&self, status: Status) -> Result<(), Gone> {
         self.pieces.try_send(Piece::End(status)).map_err(|_| Gone)
     }
 }
@@ -138,8 +137,6 @@ pub(super) struct Blocks {
     open: Option<Open>,
     /// The next block of the frame that is open, or of the one that was taken back.
     next: usize,
-    /// Whether a frame was taken back before all of it was sent.
-    cut: bool,
     ended: bool,
 }
 
@@ -147,15 +144,17 @@ pub(super) struct Blocks {
 pub(super) fn body() -> (Sender, Blocks) {
     let (sender, receiver) = mpsc::channel(1);
     let shared = Arc::new(Shared::default());
-    let blocks = Blocks {
-        pieces: receiver,
-        shared: Arc::clone(&shared),
-        open: None,
-        next: 0,
-        cut: false,
-        ended: false,
-    };
+    let blocks = Blocks { pieces: receiver, shared: Arc::clone(&shared), open: None, next: 0, ended: false };
     (Sender { pieces: sender, shared }, blocks)
+}
+
+/// A body of one message, which nobody has to fill.
+pub(super) fn only(message: Encoded) -> Blocks {
+    let (sender, receiver) = mpsc::channel(2);
+    for piece in [Piece::Own(Arc::new(message)), Piece::End(Status::ok(""))] {
+        sender.try_send(piece).map_err(|_| Gone).expect("a fresh channel has room for two pieces");
+    }
+    Blocks { pieces: receiver, shared: Arc::default(), open: None, next: 0, ended: false }
 }
 
 impl Blocks {
@@ -163,10 +162,9 @@ impl Blocks {
     fn next_block(&mut self) -> Option<Bytes> {
         let open = self.open.as_ref()?;
         let Some(frame) = open.frame() else {
-            (self.open, self.cut) = (None, true);
+            self.open = None;
             return None;
         };
-        self.cut = false;
         let block = frame.block(self.next);
         self.next += 1;
         if self.next >= frame.len() {
@@ -211,11 +209,10 @@ impl Body for Blocks {
                 Poll::Ready(Some(Piece::Lent(frame))) => self.open = Some(Open::Lent(frame)),
                 Poll::Ready(Some(Piece::Own(frame))) => self.open = Some(Open::Own(frame)),
                 Poll::Ready(Some(Piece::End(status))) => return Poll::Ready(self.trailers(&status)),
-                // Whoever filled it has gone in the middle of a frame, as when the server stops.
-                Poll::Ready(None) if self.cut => {
+                // Whoever filled it has gone without a word, as when the server stops.
+                Poll::Ready(None) => {
                     return Poll::Ready(self.trailers(&Status::unavailable("the stream was cut short")));
                 }
-                Poll::Ready(None) => return Poll::Ready(self.trailers(&Status::ok(""))),
             }
             self.shared.asking.store(false, Ordering::Release);
             self.shared.changed.notify_one();
@@ -278,6 +275,7 @@ mod tests {
             loop {
                 sender.asked_or_taken().await.unwrap();
                 if sender.is_taken() {
+                    sender.done().await.unwrap();
                     return readings;
                 }
                 let read = Arc::new(frame(&long));
@@ -299,6 +297,23 @@ mod tests {
         assert_eq!(end["grpc-status"], "0");
         assert!(next(&mut blocks).await.is_none() && blocks.is_end_stream());
         assert_eq!((filling.await.unwrap(), count), (5, 5));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_nobody_fills_any_more_does_not_end_well() {
+        let (sender, mut blocks) = body();
+        sender.give(frame("x")).await.unwrap();
+        // Nothing is waited for: the connection takes nothing.
+        assert!(sender.fail(Status::unavailable("shutting down")).is_err());
+        drop(sender);
+        assert!(next(&mut blocks).await.unwrap().is_data());
+        let end = next(&mut blocks).await.unwrap().into_trailers().unwrap();
+        assert_eq!(end["grpc-status"], "14");
+
+        let mut whole = only(frame("x"));
+        assert!(next(&mut whole).await.unwrap().is_data());
+        let end = next(&mut whole).await.unwrap().into_trailers().unwrap();
+        assert_eq!(end["grpc-status"], "0");
     }
 
     #[tokio::test]

@@ -17,12 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::body::{Blocks, Gone, Sender, body};
+use super::body::{self, Blocks, Gone, Sender};
 use super::encoded::Encoded;
 use super::failure::{Answer, Failure};
 use super::shelf::Key;
 use super::sync::Standing;
-use super::{filtered, frame};
+use super::{blocking, filtered, frame};
 use crate::host::{Host, Lease, Stopping};
 
 /// How long a reader is asked to wait before they come back, at least; they add to it at random.
@@ -30,14 +30,15 @@ const BACKOFF: Duration = Duration::from_millis(500);
 
 /// A stream that only says that the caller must start again.
 pub(super) fn must_refetch(reason: Reason, common: Option<LogCursor>) -> Blocks {
-    let (sender, blocks) = body();
     let backoff_ms = u32::try_from(BACKOFF.as_millis()).unwrap_or(u32::MAX);
     let common = common.as_ref().map(encode_cursor);
     let reason = reason.name().to_owned();
     let frame = Frame::MustRefetch(api::MustRefetch { reason, common, backoff_ms });
-    sender.first(Encoded::new(frame, None, Position::ZERO));
-    blocks
+    body::only(Encoded::new(frame, None, Position::ZERO))
 }
+
+/// So many records behind the head, a reader stands where others stand, too: all of them wake when it moves.
+const LEVEL: u64 = 2_000;
 
 /// What a subscriber asked for.
 pub(super) struct Follow {
@@ -48,10 +49,10 @@ pub(super) struct Follow {
     pub(super) filter: Filter,
 }
 
-/// Why a stream ends before its reader has gone.
+/// Why a stream ends early.
 enum End {
-    /// All that was asked for was sent, or nobody takes it any more.
-    Done,
+    /// Nobody takes it any more.
+    Gone,
     /// The reader is told why.
     Failed(Failure),
 }
@@ -70,7 +71,7 @@ impl From<EngineError> for End {
 
 impl From<Gone> for End {
     fn from(_: Gone) -> Self {
-        Self::Done
+        Self::Gone
     }
 }
 
@@ -79,7 +80,7 @@ impl From<Gone> for End {
 enum Pace {
     /// Behind: large frames that are theirs alone.
     CatchUp,
-    /// Level once: small frames that others want too.
+    /// About level: small frames that others want too.
     Live,
 }
 
@@ -104,15 +105,15 @@ impl Pace {
 impl Follow {
     /// Begins to follow, in a task that ends with its reader or with the server.
     pub(super) fn begin(self, mut stopping: Stopping) -> Blocks {
-        let (sender, blocks) = body();
+        let (sender, blocks) = body::body();
         let task = async move {
             let mut stream = Stream { said: Instant::now(), follow: self, sender };
             let ended = tokio::select! {
-                ended = stream.follow() => ended.err().unwrap_or(End::Done),
-                () = stopping.wait() => EngineError::ShuttingDown.into(),
+                ended = stream.follow() => ended,
+                () = stopping.wait() => Err(EngineError::ShuttingDown.into()),
             };
-            if let End::Failed(failure) = ended
-                && stream.sender.end(failure.into()).is_err()
+            if let Err(End::Failed(failure)) = ended
+                && stream.sender.fail(failure.into()).is_err()
             {
                 tracing::debug!("the reader is not there to hear why its stream ends");
             }
@@ -140,7 +141,7 @@ impl Stream {
                 Step::Send { up_to, .. } => self.go_to(up_to).await?,
                 Step::CaughtUp => self.say_caught_up().await?,
                 Step::Wait => self.wait(&mut heads).await?,
-                Step::End => return Ok(()),
+                Step::End => return Ok(self.sender.done().await?),
             }
         }
     }
@@ -165,13 +166,14 @@ impl Stream {
             // Only a server that is going down lets go of a programme.
             news = heads.changed() => news.map_err(|_| EngineError::ShuttingDown.into()),
             () = silence => self.beat().await,
-            () = self.sender.closed() => Err(End::Done),
+            () = self.sender.closed() => Err(End::Gone),
         }
     }
 
     /// Sends what the filter lets through of the records up to `head`.
     async fn go_to(&mut self, head: Position) -> Result<(), End> {
-        let pace = if self.follow.feed.is_live() { Pace::Live } else { Pace::CatchUp };
+        let behind = head.get().saturating_sub(self.cursor().get());
+        let pace = if self.follow.feed.is_live() && behind <= LEVEL { Pace::Live } else { Pace::CatchUp };
         while self.cursor() < head {
             self.sender.asked().await?;
             let held = self.frame(head, pace).await?;
@@ -224,7 +226,7 @@ impl Stream {
 
     /// A frame that nobody else wants.
     async fn own(&self, head: Position, most: usize) -> Answer<Held> {
-        let hand = self.follow.host.shelf().hand().await;
+        let hand = self.follow.host.shelf().hand(&self.follow.filter).await;
         Ok(Held { frame: Arc::new(self.read(head, most).await?), _hand: Some(hand) })
     }
 
@@ -246,7 +248,7 @@ impl Stream {
             let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
             Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))
         };
-        tokio::task::spawn_blocking(read).await.map_err(|_| EngineError::ShuttingDown)?
+        blocking(read).await
     }
 
     async fn beat(&mut self) -> Result<(), End> {

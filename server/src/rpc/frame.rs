@@ -13,6 +13,8 @@ use radslag_proto::log::v1;
 pub(super) const CATCH_UP: usize = 512 << 10;
 /// The same for a reader who was level once: a reader who stops costs what is under way to them, so that is little.
 pub(super) const LIVE: usize = 32 << 10;
+/// No frame has more records, beside the rest of its last bundle.
+const RECORDS: usize = 2_000;
 
 /// The records after `after`, up to `head` at most, with their values and the bundles that they came in; empty only at the head.
 /// No bundle is cut: a reader can check every signature with what the frame holds.
@@ -65,7 +67,11 @@ fn whole_bundles(
     head: Position,
     most: usize,
 ) -> Result<Vec<v1::Record>, LedgerError> {
-    let mut records = log.read(program, from, ReadLimit { records: 2_000, bytes: most })?;
+    // Whoever reads a frame again knows where it ends, and says nothing about bytes.
+    let left = head.get().saturating_sub(from.get()).saturating_add(1);
+    let limit =
+        ReadLimit { records: usize::try_from(left).map_or(RECORDS, |left| left.min(RECORDS)), bytes: most };
+    let mut records = log.read(program, from, limit)?;
     // The store may be ahead of what is published.
     records.retain(|record| record.position <= head.get());
     let Some(last) = records.last() else { return Ok(records) };

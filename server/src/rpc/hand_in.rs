@@ -9,9 +9,9 @@ use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::verdict::encode_answer;
 use radslag_proto::limits;
 
-use super::Api;
 use super::failure::Answer;
 use super::request::Fields;
+use super::{Api, blocking};
 
 /// Reading so few bodies is not worth the way to another thread.
 const FEW: usize = 8;
@@ -84,11 +84,11 @@ async fn with_event_ids(bundle: PushedBundle) -> Answer<(PushedBundle, Vec<Optio
         let ids = event_ids(&bundle);
         return Ok((bundle, ids));
     }
-    let read = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let ids = event_ids(&bundle);
-        (bundle, ids)
-    });
-    Ok(read.await.map_err(|_| EngineError::ShuttingDown)?)
+        Ok((bundle, ids))
+    })
+    .await
 }
 
 fn event_ids(bundle: &PushedBundle) -> Vec<Option<EventId>> {

@@ -68,13 +68,18 @@ impl Api {
         work: impl FnOnce(&Lease) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let engine = self.host.engine()?;
-        let span = tracing::Span::current();
-        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&engine))).await;
-        done.unwrap_or_else(|error| {
-            tracing::error!(%error, "a read was cut short");
-            Err(ApiError::new(Reason::Internal, "a read was cut short").into())
-        })
+        blocking(move || work(&engine)).await
     }
+}
+
+/// Does what blocks off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    done.unwrap_or_else(|error| {
+        tracing::error!(%error, "a read was cut short");
+        Err(ApiError::new(Reason::Internal, "a read was cut short").into())
+    })
 }
 
 /// A programme that has a record; one that is just being begun is not there yet.

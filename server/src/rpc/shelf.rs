@@ -17,6 +17,9 @@ use super::failure::Answer;
 const KEPT: usize = 512 << 10;
 /// How many readers who are behind have a frame at once; every one of them takes some megabytes for a moment.
 const HANDS: usize = 16;
+/// The same for those who follow an area. What it is made of may have to be read from the first record on, and all of them wait for that;
+/// nobody else does.
+const AREA_HANDS: usize = 4;
 
 /// Which frame: what a filter lets through of the records of a programme after a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +42,17 @@ pub(crate) struct Shelf {
     /// The turn to read a frame that others wait for too.
     turn: Semaphore,
     hands: Arc<Semaphore>,
+    area_hands: Arc<Semaphore>,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { kept: Mutex::default(), turn: Semaphore::new(1), hands: Arc::new(Semaphore::new(HANDS)) }
+        Self {
+            kept: Mutex::default(),
+            turn: Semaphore::new(1),
+            hands: Arc::new(Semaphore::new(HANDS)),
+            area_hands: Arc::new(Semaphore::new(AREA_HANDS)),
+        }
     }
 }
 
@@ -58,8 +67,7 @@ impl Shelf {
         if let Some(frame) = self.find(&key) {
             return Ok(frame);
         }
-        // What an area is made of may have to be read from the first record on; nobody else's turn waits for that.
-        let turns = if key.filter.is_empty() { &self.turn } else { self.hands.as_ref() };
+        let turns = if key.filter.is_empty() { &self.turn } else { self.hands(&key.filter).as_ref() };
         let _turn = turns.acquire().await.expect(NEVER_CLOSED);
         // Somebody who had the turn before may have made it.
         if let Some(frame) = self.find(&key) {
@@ -71,8 +79,12 @@ impl Shelf {
     }
 
     /// A turn to have a frame that nobody else wants. It is given back with the frame.
-    pub(super) async fn hand(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.hands).acquire_owned().await.expect(NEVER_CLOSED)
+    pub(super) async fn hand(&self, filter: &Filter) -> OwnedSemaphorePermit {
+        Arc::clone(self.hands(filter)).acquire_owned().await.expect(NEVER_CLOSED)
+    }
+
+    const fn hands(&self, filter: &Filter) -> &Arc<Semaphore> {
+        if filter.area.is_some() { &self.area_hands } else { &self.hands }
     }
 
     fn find(&self, key: &Key) -> Option<Arc<Encoded>> {
@@ -97,6 +109,7 @@ const NEVER_CLOSED: &str = "the semaphores of the shelf are never closed";
 
 #[cfg(test)]
 mod tests {
+    use radslag_core::id::EntityId;
     use radslag_proto::api::v1 as api;
     use radslag_proto::api::v1::subscribe_response::Frame;
 
@@ -132,6 +145,19 @@ mod tests {
                 Ok(frame(10))
             });
         assert!(!Arc::ptr_eq(&other.await.unwrap(), &one), "another filter is another frame");
+    }
+
+    #[tokio::test]
+    async fn followers_of_an_area_hold_up_nobody_else() {
+        let shelf = Shelf::default();
+        let area = Filter { area: Some(EntityId::default()), org: None };
+        let mut held = Vec::new();
+        for _ in 0..AREA_HANDS {
+            held.push(shelf.hand(&area).await);
+        }
+        assert!(shelf.area_hands.try_acquire().is_err());
+        held.push(shelf.hand(&Filter::default()).await);
+        held.push(shelf.hand(&Filter { area: None, org: "nacka".parse().ok() }).await);
     }
 
     #[tokio::test]
