@@ -159,7 +159,7 @@ impl Fields {
         Some(Filter { area: area?, org: org? })
     }
 
-    /// A pushed bundle. What is wrong with one of its events is that event's answer, not the request's error.
+    /// A pushed bundle. What is wrong with the body or a value of an event is that event's answer, not the request's error.
     pub(super) fn bundle(&mut self, bundle: Option<api::Bundle>) -> Option<PushedBundle> {
         let faults = bundle.as_ref().map(bundle_faults).unwrap_or_default();
         match decode_bundle(bundle) {
@@ -174,7 +174,7 @@ impl Fields {
     }
 }
 
-/// Reading a bundle stops at its first fault; these are all that it can have.
+/// Reading a bundle stops at its first fault; these are told beside it.
 fn bundle_faults(bundle: &api::Bundle) -> Vec<ConvertError> {
     let mut faults = Fields::default();
     let _program: Option<radslag_core::id::ProgramId> = faults.id("bundle.program_id", &bundle.program_id);
