@@ -353,9 +353,7 @@ impl Replica {
 
     /// Writes the caches of the log that are due. One that cannot be written is made when it is missed.
     pub(crate) fn write_behind(&mut self, closing: bool) {
-        if let Err(error) = behind::keep(self.disk.as_ref(), &mut self.ledger, closing) {
-            tracing::warn!(%error, "the caches of the log could not be written");
-        }
+        behind::keep(self.disk.as_ref(), &mut self.ledger, closing);
     }
 
     /// The store itself, which holds nothing but whole histories from the first record on.

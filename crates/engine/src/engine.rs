@@ -496,8 +496,8 @@ impl Drop for Engine {
 
 fn write_behind(log: &dyn EventLog, programmes: &Programmes, closing: bool) -> Result<(), LedgerError> {
     for programme in programmes.all() {
-        let far = programme.look(|ledger| ledger.far.clone());
-        if !closing && (!far.warm(log)? || far.is_damaged()) {
+        if !closing {
+            programme.look(|ledger| ledger.far.clone()).warm(log)?;
             behind::mend(log, programme.as_ref())?;
         }
         behind::write(log, &mut programme.as_ref(), closing)?;

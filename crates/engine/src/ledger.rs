@@ -132,7 +132,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::replay`].
     pub fn replay_on(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
-        self.replay_in_steps(log, u64::MAX, None, |_| Ok(()))
+        self.replay_in_steps(log, u64::MAX, None, |_| ())
     }
 
     /// As [`Ledger::replay_on`], up to a record, without comparing the frontier: the store has that of its end alone.
@@ -140,19 +140,19 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::replay`].
     pub fn replay_to(&mut self, log: &dyn EventLog, last: Position) -> Result<(), LedgerError> {
-        self.replay_in_steps(log, u64::MAX, Some(last), |_| Ok(()))
+        self.replay_in_steps(log, u64::MAX, Some(last), |_| ())
     }
 
     /// As [`Ledger::replay_on`], or [`Ledger::replay_to`] where there is a last record; `pause` has its turn about every so many records, and at the end.
     ///
     /// # Errors
-    /// As for [`Ledger::replay`], and what `pause` says.
+    /// As for [`Ledger::replay`].
     pub(crate) fn replay_in_steps(
         &mut self,
         log: &dyn EventLog,
         stride: u64,
         last: Option<Position>,
-        mut pause: impl FnMut(&mut Self) -> Result<(), LedgerError>,
+        mut pause: impl FnMut(&mut Self),
     ) -> Result<(), LedgerError> {
         let program = self.state.program_id();
         let mut paused = self.state.head();
@@ -170,14 +170,15 @@ impl Ledger {
                 self.note(&record, leaf);
                 if self.state.head().get() - paused.get() >= stride {
                     paused = self.state.head();
-                    pause(self)?;
+                    pause(self);
                 }
             }
         }
         if last.is_none() {
             self.compare_frontier(log)?;
         }
-        pause(self)
+        pause(self);
+        Ok(())
     }
 
     /// Whether a store ends where this programme does, with the same records behind it.

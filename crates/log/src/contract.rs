@@ -64,9 +64,9 @@ pub enum RowKind {
     Resume = 8,
     /// A piece of such a point.
     ResumePart = 9,
-    /// Which entities a chunk of the log touches; the number is its first position.
+    /// Which entities a chunk of the log touches; the number is its first position. A long one goes on in rows of higher numbers.
     Trail = 10,
-    /// The writes of a chunk of the log that apply from before their record; the number is its first position.
+    /// The writes of a chunk of the log that apply from before their record; numbered as a trail is.
     Backdated = 11,
     /// A record that this replica held and that a restored log lacks.
     Lost = 12,
@@ -270,12 +270,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// After a commit failed, what it would have changed may show here or not.
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError>;
 
-    /// One row; none where it was never written or was taken away. A store that finds a row by its key does so; this reads them all.
+    /// One row; none where it was never written or was taken away.
     ///
     /// Waits for no commit that is under way: the row is whole, as it stood before that commit or as it will stand after it. So it is for
     /// what can be made anew from the log, and not for what must be durable when it is seen.
-    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
-        let rows = self.rows(key.program, key.kind)?;
-        Ok(rows.into_iter().find(|(number, _)| *number == key.number).map(|(_, bytes)| bytes))
-    }
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError>;
 }

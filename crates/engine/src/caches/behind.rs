@@ -15,7 +15,7 @@ use super::{Pace, chunk};
 use crate::as_of::Look;
 use crate::ledger::{Ledger, LedgerError};
 
-/// So many whole chunks are one commit: under half of what a commit may hold, however many entities they touch.
+/// So many whole chunks are copied out of a ledger at once.
 const CHUNKS: usize = 4;
 /// Places of events are forgotten when there are so many more of them than the state refers to.
 const SPARE: usize = 8 * 1_000;
@@ -53,12 +53,16 @@ impl Ledger {
     }
 }
 
-/// As [`write()`], when something is due or the store is about to be closed.
-///
-/// # Errors
-/// As for [`write()`].
-pub fn keep(log: &dyn EventLog, ledger: &mut impl Touch, closing: bool) -> Result<(), LedgerError> {
-    if closing || ledger.look(Ledger::is_behind) { write(log, ledger, closing) } else { Ok(()) }
+/// What [`mend()`] and [`write()`] do, when there is something to do or the store is about to be closed. A store that takes no caches
+/// can still be read, and what it lacks is made when it is opened next: that is logged, and answered with false.
+pub fn keep(log: &dyn EventLog, ledger: &mut impl Touch, closing: bool) -> bool {
+    let due = closing || ledger.look(Ledger::is_behind);
+    let kept = mend(log, ledger).and_then(|()| if due { write(log, ledger, closing) } else { Ok(()) });
+    if let Err(error) = &kept {
+        let program = ledger.look(|ledger| ledger.state.program_id());
+        tracing::warn!(%program, %error, "the caches of the log could not be written");
+    }
+    kept.is_ok()
 }
 
 /// Writes everything that is due; `closing` also what makes the next opening quick. Each piece is a commit of its own.
@@ -75,11 +79,11 @@ pub fn write(log: &dyn EventLog, ledger: &mut impl Touch, closing: bool) -> Resu
             return None;
         }
         let resume = if resume { Resume::of(ledger) } else { None };
-        Some((ledger.state.clone(), resume, shelf.next_slot()))
+        Some((ledger.state.clone(), resume, shelf.next_slot(), shelf.states.contains_key(&head)))
     });
-    let Some((state, resume, slot)) = due else { return Ok(()) };
+    let Some((state, resume, slot, is_kept)) = due else { return Ok(()) };
     // A point to go on from stands on the state of the same position.
-    if let Some(kept) = shelf::put_state(log, &state)? {
+    if !is_kept && let Some(kept) = shelf::put_state(log, &state)? {
         on_shelf(ledger, |shelf| shelf.add_state(kept));
     }
     if let Some(resume) = resume
@@ -146,11 +150,19 @@ fn refers_to(state: &State) -> usize {
     state.entities().map(|(_, entity)| entity.fields.len()).sum()
 }
 
-/// Makes all chunks anew by folding the log from its first record, beside whatever else goes on, when one was found missing.
+/// As [`anew()`], when a row was found missing or did not read since.
+///
+/// # Errors
+/// As for [`anew()`].
+pub fn mend(log: &dyn EventLog, ledger: &impl Look) -> Result<(), LedgerError> {
+    if ledger.look(|ledger| ledger.far.is_damaged()) { anew(log, ledger) } else { Ok(()) }
+}
+
+/// Makes all chunks anew by folding the log from its first record, beside whatever else goes on.
 ///
 /// # Errors
 /// The store does not answer or does not take them.
-pub fn mend(log: &dyn EventLog, ledger: &impl Look) -> Result<(), LedgerError> {
+pub fn anew(log: &dyn EventLog, ledger: &impl Look) -> Result<(), LedgerError> {
     let (program, kept, far) = ledger.look(|ledger| {
         let kept = ledger.journal.as_ref().map(|journal| (journal.pace, journal.written()));
         (ledger.state.program_id(), kept, ledger.far.clone())

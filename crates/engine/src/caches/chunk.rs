@@ -15,22 +15,48 @@ use super::journal::{Backdated, Key, Noted, key_of};
 use super::{FORMAT, Pace, forgiving, seal, unseal};
 use crate::ledger::LedgerError;
 
+/// The most bytes of one row: a chunk of events that each name many parties takes more than a commit may hold. The last piece of a
+/// message is shorter, if need be empty.
+const PIECE: usize = 128 << 10;
+/// The number of a piece after the first has this bit: a position does not.
+const AFTER_FIRST: u64 = 1 << 63;
+/// The numbers that the pieces of one message may have.
+const PIECE_BITS: u32 = 16;
+
 pub(crate) fn row(program: ProgramId, kind: RowKind, first: Position) -> RowKey {
     RowKey { program, kind, number: first.get() }
 }
 
+fn piece(program: ProgramId, kind: RowKind, first: Position, piece: u64) -> RowKey {
+    let number = if piece == 0 { first.get() } else { AFTER_FIRST | first.get() << PIECE_BITS | piece };
+    RowKey { program, kind, number }
+}
+
 /// The rows of one whole chunk.
 pub(crate) fn rows(program: ProgramId, first: Position, noted: &[Noted]) -> Vec<RowChange> {
-    let put = |kind, bytes: Vec<u8>| RowChange::Put(row(program, kind, first), seal(&bytes));
-    let mut rows = vec![
-        put(RowKind::Index, encode_index(first, noted).encode_to_vec()),
-        put(RowKind::Trail, encode_trail(first, noted).encode_to_vec()),
-    ];
+    let index = seal(&encode_index(first, noted).encode_to_vec());
+    let mut rows = vec![RowChange::Put(row(program, RowKind::Index, first), index)];
+    put_in_pieces(program, RowKind::Trail, first, &encode_trail(first, noted), &mut rows);
     let backdated = encode_backdated(first, noted);
     if !backdated.writes.is_empty() {
-        rows.push(put(RowKind::Backdated, backdated.encode_to_vec()));
+        put_in_pieces(program, RowKind::Backdated, first, &backdated, &mut rows);
     }
     rows
+}
+
+fn put_in_pieces(
+    program: ProgramId,
+    kind: RowKind,
+    first: Position,
+    message: &impl Message,
+    rows: &mut Vec<RowChange>,
+) {
+    let sealed = seal(&message.encode_to_vec());
+    let ends_with_a_whole_one = sealed.len().is_multiple_of(PIECE).then_some([].as_slice());
+    let pieces = (0..).zip(sealed.chunks(PIECE).chain(ends_with_a_whole_one));
+    rows.extend(
+        pieces.map(|(number, bytes)| RowChange::Put(piece(program, kind, first, number), bytes.to_vec())),
+    );
 }
 
 fn offset(index: usize) -> u32 {
@@ -143,12 +169,22 @@ impl Index {
     }
 }
 
-/// Reads a sealed row as a message; none where it is missing or does not read.
-pub(crate) fn message<M: Message + Default>(
+/// Reads what is sealed about a chunk as a message; none where it is missing or does not read.
+fn message<M: Message + Default>(
     log: &dyn EventLog,
-    key: RowKey,
+    program: ProgramId,
+    kind: RowKind,
+    first: Position,
 ) -> Result<Option<M>, LedgerError> {
-    let Some(sealed) = forgiving(log.row(key))? else { return Ok(None) };
+    let mut sealed = Vec::new();
+    for number in 0..1 << PIECE_BITS {
+        let Some(bytes) = forgiving(log.row(piece(program, kind, first, number)))? else { break };
+        let last = bytes.len() != PIECE;
+        sealed.extend(bytes);
+        if last {
+            break;
+        }
+    }
     Ok(unseal(&sealed).and_then(|bytes| M::decode(bytes).ok()))
 }
 
@@ -159,7 +195,7 @@ pub(crate) fn index(
     pace: Pace,
     first: Position,
 ) -> Result<Option<Index>, LedgerError> {
-    let chunk: Option<v1::IndexChunk> = message(log, row(program, RowKind::Index, first))?;
+    let chunk: Option<v1::IndexChunk> = message(log, program, RowKind::Index, first)?;
     Ok(chunk.and_then(|chunk| Index::read(&chunk, first, pace.chunk)))
 }
 
@@ -220,7 +256,7 @@ pub(crate) fn trail(
     pace: Pace,
     first: Position,
 ) -> Result<Option<Trail>, LedgerError> {
-    let trail: Option<v1::Trail> = message(log, row(program, RowKind::Trail, first))?;
+    let trail: Option<v1::Trail> = message(log, program, RowKind::Trail, first)?;
     Ok(trail.and_then(|trail| Trail::read(trail, first, pace.chunk)))
 }
 
@@ -230,7 +266,7 @@ pub(crate) fn backdated(
     program: ProgramId,
     first: Position,
 ) -> Result<Option<Vec<Backdated>>, LedgerError> {
-    let chunk: Option<v1::BackdatedChunk> = message(log, row(program, RowKind::Backdated, first))?;
+    let chunk: Option<v1::BackdatedChunk> = message(log, program, RowKind::Backdated, first)?;
     Ok(chunk.and_then(|chunk| read_backdated(&chunk, first)))
 }
 
@@ -283,4 +319,46 @@ pub(crate) fn read_noted(
         noted.get_mut(usize::try_from(offset).ok()?)?.backdated.push(one);
     }
     Some(noted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use radslag_log::{Commit, MAX_COMMIT_BYTES, MemoryLog};
+
+    #[test]
+    fn a_message_of_any_length_comes_back_from_rows_that_a_commit_holds() {
+        let (program, first) = (ProgramId::default(), Position::new(1_001));
+        let sum = seal(&[]).len();
+        for length in [1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, MAX_COMMIT_BYTES, 5 * PIECE] {
+            // The message is as long as that with its seal; the tag and the length of the one field take four bytes at most.
+            let trail = |keys: usize| v1::Trail { back: vec![1; keys], ..v1::Trail::default() };
+            let overhead = trail(length).encoded_len() - length;
+            let written = trail(length.saturating_sub(sum + overhead).max(1));
+            let (log, mut rows) = (MemoryLog::new(), Vec::new());
+            put_in_pieces(program, RowKind::Trail, first, &written, &mut rows);
+            for row in rows {
+                log.commit(Commit { appends: Vec::new(), rows: vec![row] }).unwrap();
+            }
+            let read: Option<v1::Trail> = message(&log, program, RowKind::Trail, first).unwrap();
+            assert_eq!(read, Some(written), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_lacks_a_piece_is_not_there() {
+        let (program, first) = (ProgramId::default(), Position::new(1));
+        let written = v1::Trail { back: vec![1; 3 * PIECE], ..v1::Trail::default() };
+        let mut rows = Vec::new();
+        put_in_pieces(program, RowKind::Trail, first, &written, &mut rows);
+        assert_eq!(rows.len(), 4);
+        for missing in 0..rows.len() {
+            let log = MemoryLog::new();
+            for (_, row) in rows.iter().enumerate().filter(|(number, _)| *number != missing) {
+                log.commit(Commit { appends: Vec::new(), rows: vec![row.clone()] }).unwrap();
+            }
+            let read: Option<v1::Trail> = message(&log, program, RowKind::Trail, first).unwrap();
+            assert_eq!(read, None, "without piece {missing}");
+        }
+    }
 }

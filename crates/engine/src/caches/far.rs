@@ -117,14 +117,12 @@ impl Far {
         })
     }
 
-    /// Reads the keys now, so that nobody waits for it later. Says whether every chunk was whole.
+    /// Reads the keys now, so that nobody waits for it later, and notes a chunk that does not read.
     ///
     /// # Errors
     /// The store does not answer.
-    pub(crate) fn warm(&self, log: &dyn EventLog) -> Result<bool, LedgerError> {
-        let Some(shared) = &self.0 else { return Ok(true) };
-        shared.with(log, |_| ())?;
-        Ok(!shared.damaged.load(Ordering::Relaxed))
+    pub(crate) fn warm(&self, log: &dyn EventLog) -> Result<(), LedgerError> {
+        self.0.as_ref().map_or(Ok(()), |shared| shared.with(log, |_| ()))
     }
 
     /// Notes that a row of the caches was missing or did not read.
@@ -139,9 +137,11 @@ impl Far {
         self.0.as_ref().is_some_and(|shared| shared.damaged.load(Ordering::Relaxed))
     }
 
-    /// The rows were made anew.
+    /// The rows were made anew: what was read of them is read again.
     pub(crate) fn mended(&self) {
         if let Some(shared) = &self.0 {
+            let mut held = shared.held.write().unwrap_or_else(PoisonError::into_inner);
+            held.known = None;
             shared.damaged.store(false, Ordering::Relaxed);
         }
     }

@@ -1,7 +1,7 @@
 //! Opening a programme: from the newest point on disk and the records after it; from the first record where there is none.
 
 use radslag_core::id::{Position, ProgramId};
-use radslag_log::{EventLog, LogError};
+use radslag_log::EventLog;
 
 use super::resume::ledger_at;
 use super::shelf::Shelf;
@@ -51,22 +51,8 @@ impl Ledger {
     fn replay_keeping(&mut self, log: &dyn EventLog) -> Result<(), LedgerError> {
         let mut keeps = true;
         self.replay_in_steps(log, STRIDE, None, |ledger| {
-            if keeps && ledger.is_behind() {
-                keeps = keep(log, ledger)?;
-            }
-            Ok(())
+            keeps = keeps && behind::keep(log, ledger, false);
         })
-    }
-}
-
-/// Writes what is due. A store that is full or no longer writes can still be read.
-fn keep(log: &dyn EventLog, ledger: &mut Ledger) -> Result<bool, LedgerError> {
-    match behind::write(log, ledger, false) {
-        Err(LedgerError::Log(error @ (LogError::Full { .. } | LogError::Stopped { .. }))) => {
-            tracing::warn!(%error, "the caches cannot be written");
-            Ok(false)
-        }
-        answer => answer.map(|()| true),
     }
 }
 

@@ -97,7 +97,7 @@ proptest! {
         answers_right(&shelf, &shelf.ledger, at)?;
         // Made anew, the indexes are what they were; what lies after the point that opening went on from is due anyway.
         behind::write(&shelf.log, &mut shelf.ledger, false).unwrap();
-        behind::mend(&shelf.log, &shelf.ledger).unwrap();
+        behind::anew(&shelf.log, &shelf.ledger).unwrap();
         for (key, bytes) in rows.iter().filter(|(key, _)| matches!(key.kind, RowKind::Index | RowKind::Trail | RowKind::Backdated)) {
             prop_assert_eq!(shelf.log.row(*key).unwrap(), Some(bytes.clone()), "{:?}", key);
         }
@@ -127,4 +127,36 @@ fn the_caches_of_another_format_are_made_anew() {
     let opened = Ledger::open_at_pace(&shelf.log, shelf.program(), other).unwrap();
     assert_eq!(opened.state, shelf.ledger.state);
     keeps_its_promises(&shelf, &opened).unwrap();
+}
+
+#[test]
+fn damage_that_was_met_is_mended_once() {
+    let mut town = crate::town::Town::new();
+    for number in 0..30 {
+        let activity = town.activities[number % 2];
+        let edit =
+            crate::town::text(activity, radslag_core::field::FieldKey::Comment, &format!("Möte {number}"));
+        town.write(crate::town::NACKA, edit).unwrap();
+        town.pass(1);
+    }
+    let mut shelf = Shelf::of(&town);
+    let row = |kind, first| RowKey { program: shelf.program(), kind, number: first };
+    let (index, trail) = (row(RowKind::Index, 1), row(RowKind::Trail, 8));
+    let sound = shelf.log.row(index).unwrap();
+    let read = |shelf: &Shelf| {
+        let early = Some(crate::town::day("2026-03-02"));
+        read_at(&shelf.log, &shelf.ledger, AsOf { recorded: Point::Head, effective: early }).unwrap();
+    };
+    change(&shelf, vec![RowChange::Delete(index)]);
+    shelf.ledger = shelf.opened();
+    assert!(behind::keep(&shelf.log, &mut shelf.ledger, false));
+    assert_eq!(shelf.log.row(index).unwrap(), None, "nobody has asked for it");
+    read(&shelf);
+    assert!(behind::keep(&shelf.log, &mut shelf.ledger, false));
+    assert_eq!(shelf.log.row(index).unwrap(), sound);
+    // The same question meets no damage now: what is missing elsewhere shows that nothing is made anew.
+    change(&shelf, vec![RowChange::Delete(trail)]);
+    read(&shelf);
+    assert!(behind::keep(&shelf.log, &mut shelf.ledger, true));
+    assert_eq!(shelf.log.row(trail).unwrap(), None);
 }

@@ -8,6 +8,7 @@ use radslag_core::time::{CivilDate, Instant};
 use radslag_core::view;
 use radslag_engine::as_of::{position_at, read_at};
 use radslag_engine::read::{Reading, fold_until};
+use radslag_log::{EventLog as _, RowKind};
 
 use crate::history::{history, steps, tries};
 use crate::naive::Naive;
@@ -133,4 +134,45 @@ fn the_caches_are_really_met() {
     use radslag_log::RowKind::{Backdated, Index, Resume, State, Trail};
     assert!(count(State) >= 5 && count(Resume) == 2 && count(Index) >= 7 && count(Trail) == count(Index));
     assert!(count(Backdated) > 0);
+}
+
+#[test]
+fn a_chunk_of_additions_that_name_many_parties_is_kept_and_read() {
+    use radslag_core::command::Draft;
+    use radslag_core::event::{Change, PartyKind};
+    use radslag_core::value::Slot;
+    let mut town = Town::new();
+    for number in 0..64 {
+        let party = town.fresh();
+        let kind = PartyKind::Municipality;
+        let added = Change::PartyAdded { party, kind, organisation: None, source: None };
+        town.write(crate::town::NACKA, Draft::new(added).with_text(Slot::NAME, &format!("Part {number}")))
+            .unwrap();
+        town.parties.push(party);
+    }
+    let mut responsible = town.parties[town.parties.len() - 64..].to_vec();
+    responsible.sort();
+    town.pass(10);
+    let on = town.in_days(-5);
+    for number in 0..120 {
+        let (activity, subgoal) = (town.fresh(), town.subgoals[0]);
+        let (order_key, responsible) = (format!("3{number:03}1"), responsible.clone());
+        let added =
+            Change::ActivityAdded { activity, subgoal, order_key, responsible, lead: None, source: None };
+        let draft = Draft::new(added).with_text(Slot::TITLE, &format!("Åtgärd {number}"));
+        town.write(crate::town::HUDDINGE, crate::town::dated(draft, on)).unwrap();
+    }
+    let pace = radslag_engine::caches::Pace { chunk: 80, ..crate::shelf::QUICK };
+    let mut shelf = Shelf::before_at_pace(&town, pace);
+    shelf.grow_to(town.log.len());
+    let rows = shelf.log.rows(shelf.program(), RowKind::Backdated).unwrap();
+    let of_second = rows.iter().filter(|(number, _)| *number == 81 || *number >> 16 == 1 << 47 | 81);
+    let bytes: usize = of_second.map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes > radslag_log::MAX_COMMIT_BYTES, "{bytes} bytes");
+    for ledger in [shelf.opened(), shelf.ledger.clone()] {
+        shelf.ledger = ledger;
+        for days in [-6, -5, -4, 0] {
+            agree(&town, &shelf, town.log.len(), town.in_days(days)).unwrap();
+        }
+    }
 }

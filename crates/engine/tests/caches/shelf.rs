@@ -23,16 +23,23 @@ pub(crate) struct Shelf {
     pub(crate) log: MemoryLog,
     pub(crate) ledger: Ledger,
     pub(crate) records: Vec<Recorded>,
+    pace: Pace,
 }
 
 impl Shelf {
     /// A history as it is before its first record.
     pub(crate) fn before(town: &Town) -> Self {
+        Self::before_at_pace(town, QUICK)
+    }
+
+    /// As [`Shelf::before`], with caches of another pace.
+    pub(crate) fn before_at_pace(town: &Town, pace: Pace) -> Self {
         let program = town.state.program_id();
         Self {
             log: MemoryLog::new(),
-            ledger: Ledger::kept(program, QUICK),
+            ledger: Ledger::kept(program, pace),
             records: town.log.iter().map(with_own_hash).collect(),
+            pace,
         }
     }
 
@@ -95,7 +102,7 @@ impl Shelf {
 
     /// Opens what is in the store as another process would.
     pub(crate) fn opened(&self) -> Ledger {
-        Ledger::open_at_pace(&self.log, self.program(), QUICK).unwrap()
+        Ledger::open_at_pace(&self.log, self.program(), self.pace).unwrap()
     }
 
     /// What every record meant as it landed, by folding them all.
