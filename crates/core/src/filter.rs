@@ -89,14 +89,14 @@ impl Places {
 
     /// Takes in the next record; one that is not the next changes nothing.
     pub fn note(&mut self, record: &Recorded) {
-        let (before, epochs) = (self.state.today(), self.state.epochs().len());
+        let before = self.state.today();
         self.state.apply(record);
         if self.state.head() != record.position {
             return;
         }
         let mut moved = record.body().map(touched).unwrap_or_default();
-        // A new day brings dated places into force, and a new epoch uncovers some.
-        if self.state.today() != before || self.state.epochs().len() != epochs {
+        // A new day brings dated places into force.
+        if self.state.today() != before {
             moved.extend(self.with_several_places());
         }
         for entity in moved {

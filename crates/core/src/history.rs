@@ -116,54 +116,76 @@ pub fn step_told(state: &mut State, record: &Recorded, told: Told) -> Vec<FieldC
     changes
 }
 
-/// A conflict that is no more, and the change that ended it.
+/// A conflict that is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// Which it was.
     pub id: Digest,
-    /// The change. Where the field is in conflict after it all the same, it is another conflict, with other sides.
-    pub by: FieldChange,
+    /// The entity.
+    pub entity: EntityId,
+    /// The field.
+    pub field: FieldKey,
+    /// The day on which it ended.
+    pub on: CivilDate,
+    /// The change that ended it; none where a value came to apply on that day. Where the field is in conflict after the change all the
+    /// same, it is another conflict, with other sides.
+    pub by: Option<FieldChange>,
 }
 
 /// The open conflicts while a log is walked, so that it shows what ended each.
-///
-/// Only changes are looked at: a conflict that is over because a later-dated value has come to apply ended by none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Contests {
     open: BTreeMap<(EntityId, FieldKey), Digest>,
+    day: Option<CivilDate>,
 }
 
 impl Contests {
     /// Begins with the conflicts of `state`.
     pub fn begin(state: &State) -> Self {
-        let open = state.conflicts().into_iter();
-        Self {
-            open: open
-                .map(|(entity, field, sides)| ((entity, field), conflict_id(entity, field, &sides)))
-                .collect(),
-        }
+        let day = state.today();
+        let open = day.map_or_else(BTreeMap::new, |day| open_on(state, day));
+        Self { open, day }
     }
 
-    /// Applies `record` to `state`, and says which conflicts it ended.
+    /// The ids of those that are open, by entity and field.
+    pub fn open(&self) -> Vec<Digest> {
+        self.open.values().copied().collect()
+    }
+
+    /// Goes on to a day that is not before the last, and says which conflicts were over by then because a value had come to apply.
+    pub fn turn_to(&mut self, state: &State, day: CivilDate) -> Vec<Ended> {
+        if self.day.replace(day) == Some(day) {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.open, open_on(state, day));
+        let over = before.into_iter().filter(|(key, id)| self.open.get(key) != Some(id));
+        over.map(|((entity, field), id)| Ended { id, entity, field, on: day, by: None }).collect()
+    }
+
+    /// Applies `record` to `state`, and says which conflicts it ended, or its day did.
     pub fn step(&mut self, state: &mut State, record: &Recorded) -> Vec<Ended> {
-        let mut ended = Vec::new();
+        let today = record.recorded_on();
+        let mut ended = self.turn_to(state, today);
         for change in step(state, record) {
-            let key = (change.entity, change.field);
-            let notice_only = matches!(change.field, FieldKey::Responsible(_));
-            let sides =
-                state.register(change.entity, change.field).filter(|_| change.conflict_after && !notice_only);
-            let today = record.recorded_on();
-            let now = sides.map(|register| {
-                conflict_id(change.entity, change.field, &register.sides(today, state.epochs()))
-            });
+            let (entity, field) = (change.entity, change.field);
+            let notice_only = matches!(field, FieldKey::Responsible(_));
+            let sides = state.register(entity, field).filter(|_| change.conflict_after && !notice_only);
+            let now =
+                sides.map(|register| conflict_id(entity, field, &register.sides(today, state.epochs())));
             let before = match now {
-                Some(id) => self.open.insert(key, id),
-                None => self.open.remove(&key),
+                Some(id) => self.open.insert((entity, field), id),
+                None => self.open.remove(&(entity, field)),
             };
-            ended.extend(before.filter(|id| Some(*id) != now).map(|id| Ended { id, by: change }));
+            let over = before.filter(|id| Some(*id) != now);
+            ended.extend(over.map(|id| Ended { id, entity, field, on: today, by: Some(change) }));
         }
         ended
     }
+}
+
+fn open_on(state: &State, day: CivilDate) -> BTreeMap<(EntityId, FieldKey), Digest> {
+    let open = state.conflicts_at(day).into_iter();
+    open.map(|(entity, field, sides)| ((entity, field), conflict_id(entity, field, &sides))).collect()
 }
 
 /// One field of the programme and the write that it shows.

@@ -14,6 +14,7 @@ use radslag_core::time::CivilDate;
 use radslag_log::{EventLog, ReadLimit};
 
 use crate::caches::journal::{Backdated, backdated};
+use crate::caches::lookup::place_of;
 use crate::caches::{chunk, shelf};
 use crate::ledger::{Ledger, LedgerError, forged, read_record};
 use crate::read::{Reading, fold_until, walk};
@@ -268,10 +269,7 @@ fn recall_first_places(
         }
     }
     for (id, added_by) in moved {
-        let (held, far) = ledger.look(|ledger| (ledger.position_of(added_by), ledger.far.clone()));
-        let Some(position) = held.map_or_else(|| far.event(log, added_by), |at| Ok(Some(at)))? else {
-            continue;
-        };
+        let Some(position) = place_of(log, ledger, added_by)? else { continue };
         let record = record_at(log, state.program_id(), position)?;
         let Entry::Accepted { body, facts } = &record.entry else { continue };
         let written = fold::field_writes(body).into_iter();

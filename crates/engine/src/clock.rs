@@ -1,6 +1,5 @@
 //! Time, ids and salts: where they come from, and the one place that knows Europe/Stockholm.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +12,8 @@ pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Instant;
 
-    /// How long since some moment of this process, by a clock that nobody sets; none where there is no such clock.
+    /// How long since some moment that does not change while this process runs, by a clock that nobody sets and that goes on while
+    /// the machine sleeps; none where there is no such clock.
     fn steady(&self) -> Option<Duration> {
         None
     }
@@ -29,9 +29,20 @@ impl Clock for SystemClock {
     }
 
     fn steady(&self) -> Option<Duration> {
-        static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
-        Some(FIRST.get_or_init(std::time::Instant::now).elapsed())
+        since_boot()
     }
+}
+
+#[cfg(target_os = "linux")]
+fn since_boot() -> Option<Duration> {
+    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Some(Duration::new(u64::try_from(since.tv_sec).ok()?, u32::try_from(since.tv_nsec).ok()?))
+}
+
+// The standard library's clock may stand still while the machine sleeps, which would look like a clock that was set.
+#[cfg(not(target_os = "linux"))]
+const fn since_boot() -> Option<Duration> {
+    None
 }
 
 /// Makes ids, keys and salts.

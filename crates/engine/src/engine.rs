@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::as_of::Look;
 use crate::caches::Pace;
 use crate::caches::behind::{self, Behind, Touch, Wake};
+use crate::caches::lookup::place_of;
 use crate::check::{CheckedBundle, check_bundle};
 use crate::clock::{Clock, IdSource};
 use crate::closing::Closing;
@@ -387,7 +388,7 @@ impl Engine {
             return Err(EngineError::CreationDenied("the first event is not a ProgramCreated".to_owned()));
         };
         if let Some(programme) = self.programmes.get(bundle.program) {
-            if programme.published().find(self.log.as_ref(), body.event_id)?.is_none() {
+            if place_of(self.log.as_ref(), programme.as_ref(), body.event_id)?.is_none() {
                 return Err(EngineError::ProgramExists(bundle.program));
             }
             let enrolled = programme.published().key_of(bundle.device);
@@ -515,7 +516,7 @@ fn enrols_anew(
     let Some(body) = first.filter(|body| matches!(body.change, Change::DeviceEnrolled { .. })) else {
         return Ok(false);
     };
-    Ok(programme.published().find(log, body.event_id)?.is_none())
+    Ok(place_of(log, programme, body.event_id)?.is_none())
 }
 
 /// Signatures and digests of a large bundle are work for a thread of its own; those of a small one are not worth the way.

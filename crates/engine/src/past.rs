@@ -11,6 +11,7 @@ use radslag_log::{EventLog, ReadLimit};
 use radslag_proto::convert::record::decode_record;
 
 use crate::caches::far::Far;
+use crate::ledger::LedgerError;
 
 /// Where events of a log stand.
 pub type Index = HashMap<EventId, Position>;
@@ -36,14 +37,14 @@ impl LogPast<'_> {
     fn place(&self, event: EventId) -> Option<Position> {
         match self.index.get(&event) {
             Some(position) => Some(*position),
-            None => far_place(self.log, self.far, event),
+            None => said(event, self.far.event(self.log, event)),
         }
     }
 }
 
-/// Where an event stands that is in no map in memory. A store that does not answer is met again by whoever reads records.
-pub(crate) fn far_place(log: &dyn EventLog, far: &Far, event: EventId) -> Option<Position> {
-    far.event(log, event).unwrap_or_else(|error| {
+/// Where an event was found. A store that does not answer is met again by whoever reads records.
+pub(crate) fn said(event: EventId, found: Result<Option<Position>, LedgerError>) -> Option<Position> {
+    found.unwrap_or_else(|error| {
         tracing::error!(%event, %error, "an event cannot be looked up");
         None
     })

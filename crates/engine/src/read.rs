@@ -11,10 +11,10 @@ use radslag_core::time::CivilDate;
 use radslag_core::value::{ValueRef, Values};
 use radslag_log::{EventLog, ReadLimit};
 
-use crate::as_of::Look as _;
+use crate::caches::lookup::place_of;
 use crate::engine::{Engine, EngineError, Programme};
 use crate::ledger::{LedgerError, read_record};
-use crate::past::{Index, accepted_at, far_place, places, value_at};
+use crate::past::{Index, accepted_at, places, said, value_at};
 
 const PAGE: ReadLimit = ReadLimit { records: 2_000, bytes: 1 << 20 };
 
@@ -41,9 +41,7 @@ impl PublishedPast {
         if let Some(position) = self.places.get(&event) {
             return Some(*position);
         }
-        let (held, far) =
-            self.programme.look(|ledger| (ledger.index.get(&event).copied(), ledger.far.clone()));
-        held.or_else(|| far_place(self.log.as_ref(), &far, event))
+        said(event, place_of(self.log.as_ref(), self.programme.as_ref(), event))
     }
 }
 

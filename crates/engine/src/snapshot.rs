@@ -134,7 +134,7 @@ impl Snapshot {
     /// The store does not answer, or has no record at the ledger's head.
     pub fn of(log: &dyn EventLog, ledger: &Ledger) -> Result<Self, LedgerError> {
         let wanted = wanted(&ledger.state);
-        let places = ledger.places_of(log, wanted.keys().copied())?;
+        let places = crate::caches::lookup::places_of(log, ledger, wanted.keys().copied())?;
         Self::gathered(log, &ledger.state, ledger.fences.clone(), ledger.frontier.clone(), &wanted, &places)
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use radslag_core::digest::Digest;
 use radslag_core::id::{Position, ProgramId};
 
+use crate::caches::lookup::places_of;
 use crate::engine::{Engine, EngineError, Programme};
 use crate::snapshot::{LARGEST, SignedSnapshot, Snapshot, wanted};
 
@@ -109,7 +110,7 @@ impl Engine {
             (published.state.clone(), published.fences.clone(), published.frontier.clone());
         drop(published);
         let wanted = wanted(&state);
-        let places = programme.published().places_of(self.log().as_ref(), wanted.keys().copied())?;
+        let places = places_of(self.log().as_ref(), programme, wanted.keys().copied())?;
         Ok(Snapshot::gathered(self.log().as_ref(), &state, fences, frontier, &wanted, &places)?)
     }
 }

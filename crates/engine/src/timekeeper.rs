@@ -61,6 +61,8 @@ pub struct Timekeeper {
     steady: Option<Duration>,
     /// The newest record of the store when the process started; `i64::MIN` for none.
     newest: i64,
+    /// The newest record that was checked before another one was recorded; what is told is about that one.
+    checked: AtomicI64,
     accepted: AtomicBool,
     // What was last said of it, so that a change is told once: its number, below.
     told: AtomicI64,
@@ -77,7 +79,8 @@ impl Timekeeper {
     pub(crate) fn begin(clock: Arc<dyn Clock>, newest: Option<Instant>) -> Self {
         let (began, steady) = (clock.now(), clock.steady());
         let newest = newest.map_or(i64::MIN, Instant::micros);
-        Self { clock, began, steady, newest, accepted: AtomicBool::new(false), told: AtomicI64::new(0) }
+        let (checked, told) = (AtomicI64::new(newest), AtomicI64::new(0));
+        Self { clock, began, steady, newest, checked, accepted: AtomicBool::new(false), told }
     }
 
     /// Takes an operator's word that the clock was right when the process started.
@@ -106,9 +109,12 @@ impl Timekeeper {
         }
     }
 
-    /// As [`Timekeeper::standing`], for whoever is about to record; a change of it goes to the process's log.
+    /// As [`Timekeeper::standing`], for whoever is about to record, and for the newest record of all logs; a change of it goes to the
+    /// process's log.
     pub(crate) fn check(&self, last: Option<Instant>) -> Standing {
-        let standing = self.standing(last);
+        let last = last.map_or(i64::MIN, Instant::micros);
+        let newest = self.checked.fetch_max(last, Ordering::Relaxed).max(last);
+        let standing = self.standing((newest > i64::MIN).then(|| Instant::from_micros(newest)));
         let number = match standing {
             Standing::Fit => 0,
             Standing::Behind(_) => 1,
@@ -223,5 +229,17 @@ mod tests {
         assert_eq!(keeper.check(seconds(0)), Standing::Fit);
         clock.set_forward(-100_000);
         assert!(matches!(keeper.check(seconds(0)), Standing::Behind(_)));
+    }
+
+    #[test]
+    fn what_is_told_is_about_the_newest_record_of_all_logs() {
+        let clock = Arc::new(Faked::default());
+        clock.pass(1_000);
+        let keeper = Timekeeper::begin(Arc::clone(&clock) as _, seconds(1_000));
+        clock.set_forward(-500);
+        // Recorded in the one and in the other by turns: nothing has changed in between.
+        for last in [seconds(1_000), seconds(10), None, seconds(1_000)] {
+            assert_eq!(keeper.check(last), Standing::Behind(500));
+        }
     }
 }

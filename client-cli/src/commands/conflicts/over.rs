@@ -27,6 +27,8 @@ pub(super) fn over(
         let over = contests.step(&mut state, &record).into_iter();
         ended.extend(over.filter(|ended| names::means(name, &ended.id.to_string())));
     }
+    let over = contests.turn_to(&state, view.day()).into_iter();
+    ended.extend(over.filter(|ended| names::means(name, &ended.id.to_string())));
     if ended.is_empty() {
         return Ok(None);
     }
@@ -37,8 +39,18 @@ pub(super) fn over(
 }
 
 fn words(ui: Ui, ground: &Ground<'_>, ended: &Ended, view: &View<'_>) -> String {
-    let (id, by) = (ended.id.short(), &ended.by);
-    let (title, field) = (ground.title(by.entity), ground.field(ui, by.field));
+    let (id, title, field) = (ended.id.short(), ground.title(ended.entity), ground.field(ui, ended.field));
+    let Some(by) = &ended.by else {
+        let on = ended.on;
+        return match ui.lang {
+            Lang::Sv => format!(
+                "det finns ingen öppen konflikt {id}: {title:?}, {field}, upphörde senast {on} när ett värde började gälla"
+            ),
+            Lang::En => format!(
+                "there is no open conflict {id}: {title:?}, {field}, was over by {on}, when a value came to apply"
+            ),
+        };
+    };
     let value = ground.text(ui, by.field, Some(&by.written));
     let at = if by.position > view.confirmed {
         ui.text("i kö", "queued").to_owned()
@@ -66,7 +78,7 @@ fn words(ui: Ui, ground: &Ground<'_>, ended: &Ended, view: &View<'_>) -> String 
 
 /// Where to look now: the field's own conflict where it is in one again, else its history.
 fn hint(ui: Ui, view: &View<'_>, ended: &Ended) -> String {
-    let (entity, field) = (ended.by.entity, ended.by.field);
+    let (entity, field) = (ended.entity, ended.field);
     let open = view::conflicts_at(&view.state, view.day());
     let again = open.iter().find(|conflict| (conflict.entity, conflict.field) == (entity, field));
     match (ui.lang, again) {

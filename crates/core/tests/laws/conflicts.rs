@@ -327,9 +327,10 @@ fn a_conflict_that_is_over_names_the_change_that_ended_it() {
     let draft = resolution(&town, &Choice::Take(ours));
     let settled = town.write(HUDDINGE, draft).unwrap();
     let over = over(&town);
-    let ended: Vec<_> = over.iter().map(|over| (over.id, over.by.event, over.by.conflict_after)).collect();
+    let by = |over: &Ended| over.by.clone().unwrap();
+    let ended: Vec<_> = over.iter().map(|over| (over.id, by(over).event, by(over).conflict_after)).collect();
     assert_eq!(ended, [(first, third, true), (second, settled, false)]);
-    assert_eq!((&over[1].by.org, over[1].by.field), (&town.devices[HUDDINGE].org, COMMENT));
+    assert_eq!((by(&over[1]).org, over[1].field), (town.devices[HUDDINGE].org.clone(), COMMENT));
 }
 
 #[test]
@@ -342,8 +343,32 @@ fn of_two_decisions_at_once_the_first_ended_the_conflict() {
     let [one, two] = drafts;
     let first = town.write_from(HUDDINGE, bases[0], one).unwrap();
     town.write_from(NACKA, bases[1], two).unwrap();
-    let ended: Vec<_> = over(&town).into_iter().map(|over| (over.id, over.by.event)).collect();
+    let ended: Vec<_> = over(&town).into_iter().map(|over| (over.id, over.by.unwrap().event)).collect();
     assert_eq!(ended, [(before, first)]);
+}
+
+#[test]
+fn a_conflict_that_a_date_ended_was_ended_by_nobody() {
+    let mut town = Town::new();
+    let activity = town.activity();
+    let in_a_week = town.in_days(7);
+    let bases = [town.look(HUDDINGE), town.look(NACKA)];
+    for (who, cost) in [(HUDDINGE, "100 SEK\n1"), (NACKA, "200 SEK\n2")] {
+        town.write_from(who, bases[who], text(activity, COST, cost)).unwrap();
+    }
+    let first = town.conflict(activity, COST).unwrap().id;
+    let seen = town.look(HANINGE);
+    let dated = dated(text(activity, COST, "300 SEK\n3"), in_a_week);
+    let later = town.write_from(HANINGE, seen, dated).unwrap();
+    let second = town.conflict(activity, COST).unwrap().id;
+    town.pass(10);
+    // Somebody else's business shows the new day.
+    town.write(HUDDINGE, text(town.activities[1], COMMENT, "Möte")).unwrap();
+    assert!(!town.in_conflict(activity, COST));
+    let over = over(&town);
+    let ended: Vec<_> = over.iter().map(|over| (over.id, over.by.as_ref().map(|by| by.event))).collect();
+    assert_eq!(ended, [(first, Some(later)), (second, None)]);
+    assert_eq!((over[1].entity, over[1].field, over[1].on), (activity, COST, town.today()));
 }
 
 proptest! {
@@ -371,13 +396,19 @@ proptest! {
         let mut contests = Contests::begin(&state);
         let mut was_open = std::collections::BTreeMap::new();
         for record in &town.log {
+            let today = view::conflicts_at(&state, record.recorded_on()).into_iter();
+            was_open.extend(today.map(|conflict| (conflict.id, (conflict.entity, conflict.field))));
             let ended = contests.step(&mut state, record);
             let open = view::conflicts(&state);
             for over in ended {
-                prop_assert_eq!(was_open.get(&over.id), Some(&(over.by.entity, over.by.field)));
-                prop_assert_eq!(over.by.event, record.event_id);
+                prop_assert_eq!(was_open.get(&over.id), Some(&(over.entity, over.field)));
+                if let Some(by) = over.by {
+                    prop_assert_eq!(by.event, record.event_id);
+                }
                 prop_assert!(open.iter().all(|conflict| conflict.id != over.id));
             }
+            let known: Vec<_> = open.iter().map(|conflict| conflict.id).collect();
+            prop_assert_eq!(contests.open(), known);
             was_open.extend(open.iter().map(|conflict| (conflict.id, (conflict.entity, conflict.field))));
         }
     }

@@ -14,6 +14,7 @@ use super::shelf::{self, Shelf};
 use super::{Pace, chunk};
 use crate::as_of::Look;
 use crate::ledger::{Ledger, LedgerError};
+use crate::past::places;
 
 /// So many whole chunks are copied out of a ledger at once.
 const CHUNKS: usize = 4;
@@ -116,6 +117,7 @@ fn write_chunks(log: &dyn EventLog, ledger: &mut impl Touch) -> Result<bool, Led
     let Some((last, _)) = chunks.last() else { return Ok(false) };
     let written = pace.last_of(*last);
     commit_chunks(log, program, &chunks)?;
+    let live = live.map(|state| places(&state));
     ledger.touch(|ledger| {
         for (first, noted) in &chunks {
             ledger.far.extend(*first, &chunk::encode_index(*first, noted));

@@ -3,29 +3,59 @@
 use radslag_core::digest::Digest;
 use radslag_core::id::{EventId, Position};
 use radslag_core::record::Recorded;
-use radslag_core::state::State;
 use radslag_core::verdict::Landing;
 use radslag_log::EventLog;
 
 use super::chunk;
-use crate::as_of;
+use crate::as_of::{self, Look};
 use crate::ledger::{Ledger, LedgerError, landing};
 use crate::past::Index;
 
+/// Where an event stands, accepted or rejected: where its id was first used.
+///
+/// # Errors
+/// The store does not answer.
+pub fn place_of(
+    log: &dyn EventLog,
+    ledger: &impl Look,
+    event: EventId,
+) -> Result<Option<Position>, LedgerError> {
+    let (accepted, declined, far) = ledger.look(|ledger| {
+        let declined = ledger.declined.get(&event).copied();
+        (ledger.index.get(&event).copied(), declined, ledger.far.clone())
+    });
+    match accepted {
+        // An accepted event is the first and the last with its id.
+        Some(position) => Ok(Some(position)),
+        None => Ok(far.event(log, event)?.or(declined)),
+    }
+}
+
+/// Where events stand, those that do.
+///
+/// # Errors
+/// The store does not answer.
+pub(crate) fn places_of(
+    log: &dyn EventLog,
+    ledger: &impl Look,
+    events: impl IntoIterator<Item = EventId>,
+) -> Result<Index, LedgerError> {
+    let mut places = Index::new();
+    for event in events {
+        if let Some(position) = place_of(log, ledger, event)? {
+            places.insert(event, position);
+        }
+    }
+    Ok(places)
+}
+
 impl Ledger {
-    /// Where an event stands, accepted or rejected: where its id was first used.
+    /// As [`place_of`].
     ///
     /// # Errors
     /// The store does not answer.
     pub fn find(&self, log: &dyn EventLog, event: EventId) -> Result<Option<Position>, LedgerError> {
-        if let Some(position) = self.index.get(&event) {
-            // An accepted event is the first and the last with its id.
-            return Ok(Some(*position));
-        }
-        match self.far.event(log, event)? {
-            Some(position) => Ok(Some(position)),
-            None => Ok(self.declined.get(&event).copied()),
-        }
+        place_of(log, self, event)
     }
 
     /// Where a rejected event stands, by the hash of its body.
@@ -37,24 +67,6 @@ impl Ledger {
             Some(position) => Ok(Some(*position)),
             None => self.far.declined(log, body),
         }
-    }
-
-    /// Where events stand, those that do.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub fn places_of(
-        &self,
-        log: &dyn EventLog,
-        events: impl IntoIterator<Item = EventId>,
-    ) -> Result<Index, LedgerError> {
-        let mut places = Index::new();
-        for event in events {
-            if let Some(position) = self.find(log, event)? {
-                places.insert(event, position);
-            }
-        }
-        Ok(places)
     }
 
     /// What landing meant for a record of this log: the same as on the day it landed.
@@ -105,12 +117,11 @@ impl Ledger {
     }
 
     /// Forgets what is in chunks on disk up to a record and is not looked up every day: `live` is.
-    pub(crate) fn forget_up_to(&mut self, written: Position, live: Option<&State>) {
+    pub(crate) fn forget_up_to(&mut self, written: Position, live: Option<&Index>) {
         self.declined.retain(|_, position| *position > written);
         self.reused.retain(|_, position| *position > written);
         self.unclean = self.unclean.split_off(&written.next());
         if let Some(live) = live {
-            let live = crate::past::places(live);
             self.index.retain(|event, position| *position > written || live.contains_key(event));
         }
     }

@@ -15,7 +15,7 @@ pub mod behind;
 pub(crate) mod chunk;
 pub mod far;
 pub mod journal;
-mod lookup;
+pub mod lookup;
 mod open;
 mod resume;
 pub mod shelf;
