@@ -153,7 +153,7 @@ fn now(replica: &Replica, view: &View<'_>, day: Option<CivilDate>) -> Result<Poi
     let day = day.unwrap_or_else(|| view.day());
     let (epoch, position) = (replica.ledger.state.epoch(), replica.ledger.state.head());
     let basis = Basis { epoch, position, ..Basis::of(&state, Some(day)) };
-    let queued = (!replica.outbox.is_empty()).then_some(Open::Queued);
+    let queued = (!view.queued.is_empty()).then_some(Open::Queued);
     let open = queued.into_iter().chain(closing(replica)?.open(Recorded::Head, day)).collect();
     Ok(Point { state, day, position, basis, open, form: replica.form() })
 }

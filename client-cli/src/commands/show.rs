@@ -37,7 +37,7 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
         (true, false) => return place.ui.object(&point.marked(summary_json(&point, &program))),
         (false, true) => rows(place.ui, &program, area)?,
         (false, false) => {
-            let queued = if point.open.contains(&Open::Queued) { replica.outbox.len() } else { 0 };
+            let queued = if point.open.contains(&Open::Queued) { view.queued.len() } else { 0 };
             tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))?;
         }
     }

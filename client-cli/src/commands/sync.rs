@@ -62,7 +62,7 @@ fn last_aside(replica: &Replica) -> Result<u64, CliError> {
 
 fn report(ui: Ui, replica: &Replica, aside: u64, tally: &Tally, handed_in: bool) -> Result<(), CliError> {
     let position = replica.ledger.state.head().get();
-    let conflicts = view::conflicts(&replica.ledger.state).len();
+    let conflicts = view::conflicts_at(&replica.ledger.state, replica.view().day()).len();
     // Those whose records were seen, and those that a push was answered with.
     let rejected = tally.rejected + tally.declined;
     if ui.json() {
@@ -188,7 +188,7 @@ pub fn status(place: &Place) -> Result<(), CliError> {
     let view = replica.view();
     let position = replica.ledger.state.head().get();
     let quarantine = replica.quarantine()?.len();
-    let open = view::conflicts(&view.state);
+    let open = view::conflicts_at(&view.state, view.day());
     let conflicts = open.len();
     let ground = super::ground(&view);
     let org = replica.settings.org.to_string();

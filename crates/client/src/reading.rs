@@ -67,7 +67,9 @@ impl Replica {
                 let at = AsOf { recorded: Recorded::Head, effective: Some(day) };
                 Ok(self.read_at(at)?.state.keeping_everything())
             }
-            _ => Ok(confirmed.clone()),
+            // What is queued is of a later day than the last record: what applies until then must stay.
+            Some(_) => Ok(confirmed.clone().keeping_everything()),
+            None => Ok(confirmed.clone()),
         }
     }
 

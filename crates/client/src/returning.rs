@@ -4,7 +4,7 @@
 //! all of a tail is settled, so that a second restore finds them. Whoever held a record as accepted and sees it declined keeps
 //! it in quarantine, with its text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use radslag_core::digest::Digest;
 use radslag_core::event::EventBody;
@@ -172,21 +172,24 @@ impl Replica {
     /// Keeps lost records that the server takes no more in quarantine.
     pub(crate) fn refuse_lost(&mut self, events: &[EventId], why: &Refusal) -> Result<usize, ClientError> {
         let mut aside = Aside::begin(self)?;
-        let mut count = 0;
+        // What was lost twice stands in two tails, and is put aside once.
+        let mut put = BTreeSet::new();
         let why = Why { reason: why.name().to_owned(), detail: why.to_string(), ..Why::default() };
         for lost in self.lost.iter().flat_map(|tail| &tail.records) {
             let Some(event) = lost.event().filter(|event| events.contains(&event.body.event_id)) else {
                 continue;
             };
             // One by one: a whole bundle, twice over, is more than a commit holds.
-            let mut rows: Vec<RowChange> = without_deletions(aside.put(self, &event, &why)).collect();
+            let mut rows: Vec<RowChange> = Vec::new();
+            if put.insert(event.body.event_id) {
+                rows.extend(without_deletions(aside.put(self, &event, &why)));
+            }
             rows.push(self.put_lost(&Lost { refused: true, ..lost.clone() }));
             self.log.commit(Commit { appends: Vec::new(), rows })?;
-            count += 1;
         }
         self.lost = self.read_lost()?;
         self.sweep_lost()?;
-        Ok(count)
+        Ok(put.len())
     }
 
     /// The accepted record under an event's id that is lost.

@@ -200,7 +200,8 @@ impl Replica {
         let declined = |own: &Settled| {
             !own.accepted && batch.records.iter().any(|frame| frame.record.position == own.position.get())
         };
-        let before = settled.iter().any(declined).then(|| self.ledger.state.clone());
+        let judged_anew = !self.lost.is_empty();
+        let before = (judged_anew || settled.iter().any(declined)).then(|| self.ledger.state.clone());
         let stored = self
             .take_in(batch)
             .and_then(|taken| self.write(records, bundles, settled, &taken, before.as_ref()));

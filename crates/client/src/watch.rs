@@ -11,8 +11,9 @@ use std::time::Duration;
 use radslag_core::event::Base;
 use radslag_core::filter::{Filter, parent};
 use radslag_core::history::{self, FieldChange};
-use radslag_core::id::{DeviceSeq, Position};
+use radslag_core::id::{DeviceSeq, EpochId, Position};
 use radslag_core::record::Recorded;
+use radslag_core::register::{Epoch, clamp, knows};
 use radslag_core::state::State;
 use radslag_engine::clock::{Clock, IdSource};
 use radslag_engine::ledger::Ledger;
@@ -109,7 +110,7 @@ impl Watch {
             }
             Ok(())
         })?;
-        let mut last = self.position();
+        let mut last = end_of(&self.shown);
         let remote = match Remote::connect(&server).await {
             Ok(remote) => remote,
             Err(error) => return paused(error).map_err(E::from),
@@ -133,7 +134,7 @@ impl Watch {
                 Some(Frame::Events(events)) => {
                     let mut parted = None;
                     self.with(&mut show, |replica| {
-                        moved = replica.ledger.state.head() != last;
+                        moved = end_of(&replica.ledger.state) != last;
                         match if moved { Ok(()) } else { take(replica, events, fresh) } {
                             Err(ClientError::Parted { after: position }) => parted = Some(position),
                             taken => return taken,
@@ -147,7 +148,7 @@ impl Watch {
                 }
                 Some(Frame::CaughtUp(caught_up)) => {
                     self.with(&mut show, |replica| {
-                        moved = replica.ledger.state.head() != last;
+                        moved = end_of(&replica.ledger.state) != last;
                         if moved {
                             Ok(())
                         } else {
@@ -159,9 +160,15 @@ impl Watch {
                 Some(Frame::MustRefetch(told)) if told.common.is_some() || self.told => {
                     let mut at = after;
                     self.with(&mut show, |replica| {
-                        at = replica.ask_instead(after, &told)?;
+                        moved = end_of(&replica.ledger.state) != last;
+                        if !moved {
+                            at = replica.ask_instead(after, &told)?;
+                        }
                         Ok(())
                     })?;
+                    if moved {
+                        return Ok(Paused::Moved);
+                    }
                     tokio::time::sleep(backoff::after(&told, self.ids.random16())).await;
                     return self.go_back(&remote, at).await.map_err(E::from);
                 }
@@ -176,7 +183,7 @@ impl Watch {
                 return Ok(Paused::Moved);
             }
             fresh = false;
-            last = self.position();
+            last = end_of(&self.shown);
         }
     }
 
@@ -195,10 +202,14 @@ impl Watch {
         told
     }
 
-    /// Goes back to where the server's log and the replica's part. The store is held meanwhile.
+    /// Goes back to where the server's log and the replica's part, unless another command has done so. The store is held meanwhile.
     async fn go_back(&mut self, remote: &Remote, at: Cursor) -> Result<Paused, ClientError> {
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let mut replica = Replica::open_again(&self.dir, clock, ids, self.known.take())?;
+        if end_of(&replica.ledger.state) != end_of(&self.shown) {
+            self.known = Some(replica.close_and_keep()?);
+            return Ok(Paused::Moved);
+        }
         let parted = replica.rejoin(remote, at).await;
         self.known = Some(replica.close_and_keep()?);
         parted.map_or_else(paused, |parted| Ok(Paused::Restored(parted)))
@@ -207,8 +218,7 @@ impl Watch {
     /// What was shown beyond the cut of a later epoch is not in the log any more; what took its place is still to be shown.
     fn unshow(&mut self, replica: &Replica) -> Result<(), ClientError> {
         let (shown, now) = (&self.shown, &replica.ledger.state);
-        let base = Base { epoch: shown.epoch(), position: shown.head(), seq: DeviceSeq::ZERO };
-        let kept = now.vouched(&base).unwrap_or(Position::ZERO).min(now.head());
+        let kept = held_by_both((shown.epochs(), shown.head()), (now.epochs(), now.head()));
         if kept < shown.head() {
             self.shown = replica.ledger_at(kept)?.state;
         }
@@ -237,6 +247,26 @@ impl Watch {
     }
 }
 
+/// Where a log ends: that another has the same end means that it is the same.
+fn end_of(state: &State) -> (EpochId, Position) {
+    (state.epoch(), state.head())
+}
+
+/// The last record of a log that was shown which the log of now still has, each with its epochs and its head. The log of now may lack
+/// the newest epochs: what stood before they were opened is judged by the one before.
+fn held_by_both(shown: (&[Epoch], Position), now: (&[Epoch], Position)) -> Position {
+    let (epochs, mut position) = shown;
+    let mut epoch = EpochId::default();
+    for opened in epochs.iter().rev() {
+        if knows(opened.id, now.0) {
+            epoch = opened.id;
+            break;
+        }
+        position = position.min(opened.cut);
+    }
+    clamp(&Base { epoch, position, seq: DeviceSeq::ZERO }, now.0).min(now.1)
+}
+
 fn midstream(replica: &Replica) -> Result<radslag_sync::exchange::Exchange, ClientError> {
     Ok(replica.begin(Goal::Pull)?.midstream())
 }
@@ -254,4 +284,27 @@ fn paused(error: ClientError) -> Result<Paused, ClientError> {
         _ => false,
     };
     if away { Ok(Paused::Away(error)) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_logs_share_ends_where_the_first_epoch_was_opened_that_one_lacks() {
+        let epoch = |id, cut| Epoch { id: EpochId::from_slice(&[id; 16]).unwrap(), cut: Position::new(cut) };
+        let shared = |shown: (&[Epoch], u64), now: (&[Epoch], u64)| {
+            let end = |(epochs, head)| (epochs, Position::new(head));
+            held_by_both(end(shown), end(now)).get()
+        };
+        let (a, b, c) = (epoch(1, 10), epoch(2, 8), epoch(3, 15));
+        assert_eq!(shared((&[], 20), (&[], 25)), 20, "one goes on from the other");
+        assert_eq!(shared((&[], 20), (&[a], 12)), 10);
+        assert_eq!(shared((&[a], 20), (&[a], 12)), 12, "the tail is not fetched yet");
+        assert_eq!(shared((&[a], 20), (&[a, c], 30)), 15);
+        // The copy that was restored is older than the epoch that was shown.
+        assert_eq!(shared((&[a], 20), (&[b], 12)), 8);
+        assert_eq!(shared((&[a, c], 20), (&[a], 40)), 15);
+        assert_eq!(shared((&[a, c], 20), (&[a, epoch(4, 12)], 40)), 12);
+    }
 }

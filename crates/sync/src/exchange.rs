@@ -529,6 +529,10 @@ impl Exchange {
                 }
             }
         }
+        // An event may have been lost twice, and stand in the bundles of two tails.
+        if let Some((left, _)) = &effects.declined {
+            self.lost.iter_mut().for_each(|(lost, _)| lost.rows.retain(|row| !left.contains(&row.event)));
+        }
         self.lost.retain(|(lost, _)| !lost.rows.is_empty());
         let all = self.lost.iter().all(|(_, answered)| answered.is_some());
         if effects.later.is_some() || (all && self.rows.is_empty()) {
@@ -834,6 +838,21 @@ mod tests {
         unseen.receive(Tell::Answers(&both)).unwrap();
         let alarm = unseen.receive(Tell::CaughtUp(at(0)));
         assert!(matches!(alarm, Err(Alarm::Unseen { .. })), "{alarm:?}");
+    }
+
+    #[test]
+    fn what_was_lost_twice_is_declined_once() {
+        let lost = |id, numbers: &[u8]| Lost { id, rows: numbers.iter().map(|n| row(*n)).collect() };
+        let mut exchange = returning(vec![lost(7, &[2, 3]), lost(9, &[3, 4]), lost(11, &[3])], 0);
+        let refused = Verdict::Refused(Refusal::EnrolmentClosed);
+        let effects = exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(1)), refused])).unwrap();
+        assert_eq!(effects.declined.unwrap().0, [event(1, 3)]);
+        // The second tail hands in the other alone, and the third nothing.
+        assert_eq!(exchange.generate(), Some(Ask::Return { bundle: 9 }));
+        exchange.receive(Tell::Answers(&[Verdict::Accepted(receipt(2))])).unwrap();
+        exchange.receive(Tell::Records(&[seen(1, 1, 2), seen(2, 1, 4)])).unwrap();
+        exchange.receive(Tell::CaughtUp(at(2))).unwrap();
+        assert_eq!(exchange.generate(), None);
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use radslag_client::ClientError;
 use radslag_client::author::Act;
-use radslag_client::clock::{SystemClock, SystemIds};
+use radslag_client::clock::{Clock, SystemClock, SystemIds};
 use radslag_client::form::{Form, UnfitForm};
 use radslag_client::replica::{Replica, View};
 use radslag_core::as_of;
-use radslag_core::command::{self, Choice, CommandError, Edit, To};
+use radslag_core::command::{self, Choice, CommandError, Draft, Edit, To};
 use radslag_core::digest::Digest;
 use radslag_core::field::FieldKey;
 use radslag_core::id::EventId;
+use radslag_core::time::{CivilDate, Instant};
 use radslag_core::verdict::Refusal;
 use radslag_core::view;
 
@@ -81,6 +82,40 @@ async fn a_form_shows_what_was_shown_when_it_was_opened_however_that_landed() {
     let again: Form = late.to_string().parse().unwrap();
     assert_eq!((again, haninge.view_of(&again).unwrap().state.hash()), (late, hash));
     running.shutdown().await;
+}
+
+/// The machine's clock, so many days ahead.
+struct Ahead(i32);
+
+impl Clock for Ahead {
+    fn now(&self) -> Instant {
+        Instant::from_micros(SystemClock.now().micros() + i64::from(self.0) * 86_400_000_000)
+    }
+}
+
+#[tokio::test]
+async fn a_day_between_the_last_record_and_today_is_read_as_it_was_with_something_queued() {
+    let (_dir, data, mut haninge) = begun().await;
+    let (running, remote) = serve(&data, "127.0.0.1:0").await;
+    let today = haninge.view().day();
+    let day = |days| CivilDate::from_days(today.days() + days).unwrap();
+    let later = Draft { effective_on: Some(day(5)), ..retitle(&haninge, "Från dag fem") };
+    queue(&mut haninge, vec![later]).unwrap();
+    sync(&mut haninge, &remote).await;
+    running.shutdown().await;
+    let dir = haninge.dir.clone();
+    haninge.close().unwrap();
+    let mut haninge = Replica::open(&dir, Arc::new(Ahead(10)), Arc::new(SystemIds)).unwrap();
+    let edit = retitle(&haninge, "Från dag tio");
+    queue(&mut haninge, vec![edit]).unwrap();
+    let shown_for = |days| {
+        let view = haninge.view_for(Some(day(days))).unwrap();
+        view::title(&view.state, &view, view.state.program_id().into(), day(days))
+    };
+    assert_eq!(
+        [0, 4, 5, 9, 10].map(shown_for),
+        ["Program", "Program", "Från dag fem", "Från dag fem", "Från dag tio"]
+    );
 }
 
 #[tokio::test]
