@@ -320,7 +320,7 @@ pub struct At {
     /// As of a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
     #[arg(long, value_name = "WHEN")]
     pub as_of: Option<String>,
-    /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read)
+    /// What applies on that day: 2027-01-01 (default: today, or the day of the last record that is read; a baseline has its own)
     #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
     /// On the basis of an earlier answer, as it was printed: @98/2026-11-24/r0/v1
@@ -666,7 +666,7 @@ pub struct BaselineAdd {
     /// The point: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, another baseline (default: the last record that is here)
     #[arg(long, value_name = "WHEN")]
     pub at: Option<String>,
-    /// The day that it is read for: 2027-01-01 (default: the day of its last record)
+    /// The day that it is read for: 2027-01-01 (default: the day of its last record, or that of the baseline in --at)
     #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
     /// Why and by which decision

@@ -25,11 +25,8 @@ pub fn entity(
         let title = view::title(state, values, id, day);
         let folded = nfc(&title).to_lowercase();
         let hex = id.uuid().simple().to_string();
-        let typed = wanted.replace('-', "");
-        let by_id = typed.len() >= 4
-            && typed.bytes().all(|byte| byte.is_ascii_hexdigit())
-            && (hex.starts_with(&typed) || hex.ends_with(&typed));
-        if folded == wanted || (by_id && typed.len() == 32) {
+        let by_id = means(name, &hex);
+        if folded == wanted || (by_id && wanted.replace('-', "").len() == 32) {
             exact.push((id, found.kind, title));
         } else if by_id || (!wanted.is_empty() && folded.starts_with(&wanted)) {
             beginning.push((id, found.kind, title));

@@ -22,6 +22,9 @@ pub struct Ground<'a> {
     pub day: CivilDate,
 }
 
+/// Who writes by a device that nobody enrolled: the log, when it opens an epoch.
+pub const NOBODY: (&str, &str) = ("loggen själv", "the log itself");
+
 impl Ground<'_> {
     /// An entity's title or name.
     pub fn title(&self, entity: EntityId) -> String {
@@ -44,6 +47,14 @@ impl Ground<'_> {
         match self.state.devices().get(&device) {
             Some(device) => (device.org.to_string(), self.member(device.member)),
             None => (String::new(), String::new()),
+        }
+    }
+
+    /// The same, for people.
+    pub fn who(&self, ui: Ui, device: DeviceId) -> String {
+        match self.device(device) {
+            (org, _) if org.is_empty() => ui.text(NOBODY.0, NOBODY.1).to_owned(),
+            (org, member) => format!("{org}, {member}"),
         }
     }
 

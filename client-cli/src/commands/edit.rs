@@ -11,7 +11,7 @@ use radslag_core::state::EntityKind;
 use radslag_table::MAX_CELL_BYTES;
 
 use super::Place;
-use super::past::changes;
+use super::past::records;
 use super::writing::{Form, Seen, change, hand_over};
 use crate::args::{ActivityFields, Edit, Undo};
 use crate::error::CliError;
@@ -171,18 +171,25 @@ pub fn named_parties(
 pub fn undo(place: &Place, args: &Undo) -> Result<(), CliError> {
     let mut replica = place.open()?;
     let view = args.why.view(&replica)?;
-    // An id in full is looked up; digits may be those of any event.
-    let all = match args.event.parse::<EventId>() {
-        Ok(event) => replica.changes_by(&view, event, Told::AsApplied)?,
-        Err(_) => changes(&replica, &view, Told::AsApplied, |_| true)?,
+    let missed = |error| {
+        // One that is older than the snapshot may well be there, just not here.
+        super::provisional::say(place.ui, &replica);
+        error
     };
-    let mut ids: Vec<EventId> = all.iter().map(|change| change.event).collect();
-    ids.dedup();
-    let named = ids.iter().map(|id| (id.uuid().simple().to_string(), id));
-    let event = names::by_digits("event", &args.event, named);
-    // One that is older than the snapshot may well be there, just not here.
-    let event = *event.inspect_err(|_| super::provisional::say(place.ui, &replica))?;
-    let changed: Vec<_> = all.into_iter().filter(|change| change.event == event).collect();
+    let hex = |event: &EventId| event.uuid().simple().to_string();
+    // An id in full is looked up; digits may be those of any event.
+    let event = match args.event.parse::<EventId>() {
+        Ok(event) => event,
+        Err(_) => {
+            let records = records(&replica, &view)?;
+            let accepted = records.iter().filter(|record| record.body().is_some());
+            let named = accepted.map(|record| (hex(&record.event_id), &record.event_id));
+            *names::by_digits("event", &args.event, named).map_err(missed)?
+        }
+    };
+    let changed = replica.changes_by(&view, event, Told::AsApplied)?;
+    let named = changed.iter().map(|change| (hex(&change.event), change)).take(1);
+    names::by_digits("event", &hex(&event), named).map_err(missed)?;
     changed.iter().try_for_each(|change| replica.check_held(change.applies_on))?;
     let entities: BTreeSet<EntityId> = changed.iter().map(|change| change.entity).collect();
     let view = replica.whole_view(args.why.base.as_ref(), &entities)?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use radslag_client::replica::Replica;
+use radslag_client::replica::View;
 use radslag_core::field::FieldKey;
 use radslag_core::fold::{self, FieldWrite};
 use radslag_core::id::{EntityId, EventId};
@@ -16,9 +16,8 @@ use crate::shape::Ground;
 use crate::ui::{Lang, Ui};
 
 /// Says what these queued events meet; nothing where all is as their author saw it, or was said of a field.
-pub fn say(ui: Ui, replica: &Replica, events: &[EventId], said: &[(EntityId, FieldKey)]) {
-    let view = replica.view();
-    let ground = ground(&view);
+pub fn say(ui: Ui, view: &View<'_>, events: &[EventId], said: &[(EntityId, FieldKey)]) {
+    let ground = ground(view);
     let own = view.queued.iter().filter(|record| events.contains(&record.event_id));
     let writes: Vec<(EventId, FieldWrite)> = own
         .filter_map(|record| record.body())

@@ -35,26 +35,6 @@ pub fn records(replica: &Replica, view: &View<'_>) -> Result<Vec<Recorded>, CliE
     Ok(records)
 }
 
-/// Every change of every field that `wanted` lets through, oldest first, told for the day that `told` says.
-pub fn changes(
-    replica: &Replica,
-    view: &View<'_>,
-    told: Told,
-    wanted: impl Fn(&FieldChange) -> bool,
-) -> Result<Vec<FieldChange>, CliError> {
-    let mut state = replica.origin();
-    if told != Told::AsRecorded {
-        state = state.keeping_everything();
-    }
-    let mut found = Vec::new();
-    for record in records(replica, view)? {
-        found.extend(
-            history::step_told(&mut state, &record, told).into_iter().filter(|change| wanted(change)),
-        );
-    }
-    Ok(found)
-}
-
 /// `history`.
 pub fn history(place: &Place, args: &History) -> Result<(), CliError> {
     let replica = place.open()?;
@@ -281,13 +261,12 @@ fn record_row(ui: Ui, ground: &Ground<'_>, record: &Recorded, confirmed: Positio
         Entry::Accepted { body, .. } => (body.kind.clone(), touched(ground, body)),
         Entry::Rejected(facts) => (format!("{}: {}", ui.text("avvisad", "rejected"), facts.reason), None),
     };
-    let (org, member) = writer(ground, record);
     let beside = |slot| record.body().and_then(|_| ground.beside(record.event_id, slot));
     let why: Vec<String> = [Slot::REASON, Slot::DECISION].into_iter().filter_map(beside).collect();
     vec![
         if queued { ui.text("i kö", "queued").to_owned() } else { record.position.to_string() },
         when::local(record.recorded_at),
-        format!("{org}, {member}"),
+        ground.who(ui, record.device()),
         kind,
         touched.unwrap_or_default(),
         why.join("; "),
@@ -295,21 +274,10 @@ fn record_row(ui: Ui, ground: &Ground<'_>, record: &Recorded, confirmed: Positio
     ]
 }
 
-/// Organisation and member of a record, as their device was enrolled.
-pub fn writer(ground: &Ground<'_>, record: &Recorded) -> (String, String) {
-    let device = match &record.entry {
-        Entry::Accepted { body, .. } => body.device_id,
-        Entry::Rejected(facts) => facts.device_id,
-    };
-    let author = ground.state.devices().get(&device);
-    let org = author.map_or(String::new(), |device| device.org.to_string());
-    (org, author.map_or(String::new(), |device| ground.member(device.member)))
-}
-
 /// A record for a program to read.
 pub fn record_json(ground: &Ground<'_>, record: &Recorded, confirmed: Position) -> serde_json::Value {
     let queued = record.position > confirmed;
-    let (org, member) = writer(ground, record);
+    let (org, member) = ground.device(record.device());
     let body = record.body();
     json!({
         "position": (!queued).then(|| record.position.get()), "event_id": record.event_id.to_string(),

@@ -41,7 +41,12 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
             tree(place.ui, &ground, &program, area, &standing(place.ui, &point, queued))?;
         }
     }
-    place.ui.line(&point.footer(place.ui))
+    place.ui.line(&point.footer(place.ui))?;
+    place.ui.say(&match place.ui.lang {
+        Lang::Sv => format!("det som ändras utifrån detta: radslag edit … --base {}", point.form),
+        Lang::En => format!("for what is changed after reading this: radslag edit … --base {}", point.form),
+    });
+    Ok(())
 }
 
 /// The area that a name means.

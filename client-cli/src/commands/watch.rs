@@ -160,8 +160,8 @@ fn tell(ui: Ui, replica: &Replica, shown: &Shown<'_>) -> Result<(), CliError> {
 /// One line for each field that changed, or one for the record.
 fn lines(ui: Ui, ground: &Ground<'_>, shown: &Shown<'_>) -> Vec<String> {
     let record = shown.record;
-    let (org, member) = past::writer(ground, record);
-    let head = format!("{}  {}  {org}, {member}", record.position, when::local(record.recorded_at));
+    let (at, who) = (when::local(record.recorded_at), ground.who(ui, record.device()));
+    let head = format!("{}  {at}  {who}", record.position);
     let kind = match &record.entry {
         Entry::Rejected(facts) => {
             return vec![format!("{head}  {}: {}", ui.text("avvisad", "rejected"), facts.reason)];

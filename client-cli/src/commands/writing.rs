@@ -101,13 +101,13 @@ pub fn hand_over(
     let queued = replica.queue(seen.base, drafts, &act, grouped);
     let events = queued.map_err(|error| with_dates(ui, replica, error))?;
     say_queued(ui, replica, &events, on)?;
-    let mut said = Vec::new();
+    let (view, mut said) = (replica.view(), Vec::new());
     for conflict in seen.conflicts {
-        if conflict.say(ui, &replica.view(), &events) {
+        if conflict.say(ui, &view, &events) {
             said.push((conflict.entity, conflict.field));
         }
     }
-    meets::say(ui, replica, &events, &said);
+    meets::say(ui, &view, &events, &said);
     Ok(())
 }
 

@@ -82,6 +82,14 @@ impl Recorded {
         }
     }
 
+    /// The device that wrote it.
+    pub fn device(&self) -> DeviceId {
+        match &self.entry {
+            Entry::Accepted { body, .. } => body.device_id,
+            Entry::Rejected(facts) => facts.device_id,
+        }
+    }
+
     /// The body of an accepted event.
     pub fn body(&self) -> Option<&EventBody> {
         match &self.entry {

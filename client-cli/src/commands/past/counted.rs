@@ -7,11 +7,11 @@ use radslag_core::time::Instant;
 use radslag_core::view::swedish_key;
 use serde_json::json;
 
-use super::writer;
 use crate::args::By;
 use crate::commands::point::Point;
 use crate::error::CliError;
 use crate::shape::Ground;
+use crate::shape::NOBODY;
 use crate::ui::{Lang, Ui};
 use crate::when;
 
@@ -46,7 +46,11 @@ pub(super) fn write(
     let row = |count: &Count| {
         let Count { org, member, .. } = count;
         vec![
-            if by == By::Member { format!("{org}, {member}") } else { org.clone() },
+            match (org.is_empty(), by) {
+                (true, _) => ui.text(NOBODY.0, NOBODY.1).to_owned(),
+                (false, By::Member) => format!("{org}, {member}"),
+                (false, By::Org) => org.clone(),
+            },
             count.accepted.to_string(),
             count.rejected.to_string(),
             when::local(count.first),
@@ -66,7 +70,7 @@ pub(super) fn write(
 fn counts(ground: &Ground<'_>, records: &[Recorded], by: By) -> Vec<Count> {
     let mut counts: BTreeMap<(String, String), Count> = BTreeMap::new();
     for record in records {
-        let (org, member) = writer(ground, record);
+        let (org, member) = ground.device(record.device());
         let member = if by == By::Member { member } else { String::new() };
         let at = record.recorded_at;
         let count = counts.entry((org.clone(), member.clone())).or_insert_with(|| Count {
