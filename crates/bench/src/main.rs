@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn looking_back_is_asked_for_in_numbers() {
+        assert!(
+            as_of::read_arguments(&["--events", "50000", "--activities", "32,10000", "--reads", "5"]).is_ok()
+        );
+        for wrong in [&["--events", "12"][..], &["--activities", "32,x"], &["--reads"], &["--against", "-1"]]
+        {
+            assert!(as_of::read_arguments(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn every_cell_runs_and_counts_what_it_was_asked_for() {
         let dir = tempfile::tempdir().unwrap();
         run(Bound::Events(3), dir.path()).unwrap();
