@@ -34,7 +34,7 @@ usage: radslag-bench as-of [--events N] [--against N] [--activities A,B] [--read
   --events N      60000 where nothing is said; the goals are for 1000000
   --against N     6000 where nothing is said; the goals are for 10000
   --activities    32,1000 where nothing is said; the goals are for 32,10000
-  --reads N       how often each question is asked: 60 where nothing is said";
+  --reads N       how often each question is asked: 200 where nothing is said";
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn read_arguments(arguments: &[&str]) -> Result<Asked, String> {
         events: 60_000,
         against: 6_000,
         activities: vec![32, 1_000],
-        reads: 60,
+        reads: 200,
         dir: std::env::temp_dir(),
     };
     let number = |text: &str, flag: &str, least: u64| {
