@@ -384,6 +384,9 @@ pub struct History {
     /// What each change did to that day: 2027-01-01 (default: to the day on which it was recorded)
     #[arg(long, value_name = "DATE")]
     pub effective: Option<String>,
+    /// On the basis of an earlier answer, as it was printed: @98/2026-11-24/r0/v1
+    #[arg(long, value_name = "BASIS", conflicts_with = "as_of")]
+    pub basis: Option<String>,
 }
 
 /// Something that is named, at a point: `area show` and its like.
@@ -633,6 +636,12 @@ pub struct Log {
     /// Only what was done by this decision: its registry number or a part of it
     #[arg(long, value_name = "NUMBER")]
     pub decision: Option<String>,
+    /// Up to a point in time: 2019-04-10, 2019-04-10T12:00:00, yesterday, @12, a baseline's name
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// On the basis of an earlier answer, as it was printed: @98/2026-11-24/r0/v1
+    #[arg(long, value_name = "BASIS", conflicts_with = "as_of")]
+    pub basis: Option<String>,
 }
 
 /// `conflicts`.

@@ -16,7 +16,7 @@ use radslag_core::view;
 use serde_json::json;
 
 use super::{Place, point, provisional};
-use crate::args::{Blame, History, Log, Verify};
+use crate::args::{At, Blame, History, Log, Verify};
 use crate::error::CliError;
 use crate::names;
 use crate::shape::Ground;
@@ -40,7 +40,11 @@ pub fn history(place: &Place, args: &History) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
     let day = args.effective.as_deref().map(|text| when::day("--effective", text)).transpose()?;
-    let point = point::read(place.ui, &replica, &view, args.as_of.as_deref(), day)?;
+    let point = match &args.basis {
+        // Its day is that of titles and names; for which day the changes are told is another question.
+        Some(basis) => point::on(place.ui, &replica, &point::basis(basis)?)?,
+        None => point::read(place.ui, &replica, &view, args.as_of.as_deref(), day)?,
+    };
     let ground = point.ground(&view);
     let id = names::entity(ground.state, ground.values, ground.day, ANY, &args.name)?;
     let confirmed = replica.ledger.state.head();
@@ -211,21 +215,18 @@ fn in_order(ground: &Ground<'_>) -> Vec<EntityId> {
 pub fn log(place: &Place, args: &Log) -> Result<(), CliError> {
     let replica = place.open()?;
     let view = replica.view();
-    let point = point::read(place.ui, &replica, &view, None, None)?;
+    let at = At { as_of: args.as_of.clone(), basis: args.basis.clone(), effective: None };
+    let now = at.as_of.is_none() && at.basis.is_none();
+    let point = point::at(place, &replica, &view, &at)?;
     let ground = point.ground(&view);
     let last = args.last.unwrap_or(usize::MAX);
-    let all = match &args.decision {
-        Some(number) => {
-            let mut all = records(&replica, &view)?;
-            all.retain(|record| decided_by(&ground, record, number));
-            all
-        }
-        None => {
-            let mut all = replica.last_records(last.saturating_sub(view.queued.len()))?;
-            all.extend(view.queued.iter().cloned());
-            all
-        }
-    };
+    let queued: &[Recorded] = if now { &view.queued } else { &[] };
+    let confirmed = if args.decision.is_some() { usize::MAX } else { last.saturating_sub(queued.len()) };
+    let mut all = replica.last_records(point.position, confirmed)?;
+    all.extend_from_slice(queued);
+    if let Some(number) = &args.decision {
+        all.retain(|record| decided_by(&ground, record, number));
+    }
     let skip = all.len().saturating_sub(last);
     let (ui, chosen) = (place.ui, &all[skip..]);
     provisional::say(ui, &replica);

@@ -122,12 +122,12 @@ impl Replica {
         Ok(Some(everything_of(self.log.as_ref(), &self.ledger, entity, head)?))
     }
 
-    /// The last confirmed records, at most so many, in order; no more than is held.
+    /// The last confirmed records up to a position, at most so many, in order; no more than is held.
     ///
     /// # Errors
     /// The store does not answer.
-    pub fn last_records(&self, most: usize) -> Result<Vec<Recorded>, ClientError> {
-        let head = self.ledger.state.head();
+    pub fn last_records(&self, upto: Position, most: usize) -> Result<Vec<Recorded>, ClientError> {
+        let head = self.ledger.state.head().min(upto);
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         let first = Position::new(head.get().saturating_sub(most)).max(self.origin().head()).next();
         let mut records = Vec::new();

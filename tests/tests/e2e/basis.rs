@@ -44,6 +44,10 @@ fn the_same_basis_gives_the_same_bytes_before_and_after_others_write() {
         &["blame", "Nyckeltalsdagen"],
         &["conflicts"],
         &["activity", "show", "Nyckeltalsdagen"],
+        &["history", "Nyckeltalsdagen"],
+        &["history", "Nyckeltalsdagen", "--effective", "2026-01-01"],
+        &["log", "--last", "4"],
+        &["log", "--by", "org"],
         &["export", "--to", "on-basis.tsv"],
         &["diff"],
     ];
