@@ -22,11 +22,34 @@ impl Server {
     /// It does not come up; then with what it said.
     #[track_caller]
     pub fn start(data: &Path, listen: &str) -> Self {
+        Self::try_start(data, listen, "")
+            .unwrap_or_else(|said| panic!("radslagd did not listen on {listen}: {said}"))
+    }
+
+    /// As [`Server::start`], after some words of the shell, such as `ulimit -n 64;` or a program to run it under.
+    ///
+    /// # Errors
+    /// It does not come up: how it ended, and what it said from this start on.
+    ///
+    /// # Panics
+    /// The test's own folder cannot be used.
+    pub fn try_start(data: &Path, listen: &str, under: &str) -> Result<Self, String> {
         let said = stderr_of(data);
         let stderr =
             File::options().create(true).append(true).open(&said).expect("the test's folder can be written");
-        let mut command = Command::new(radslagd());
+        let before = stderr.metadata().map_or(0, |file| file.len());
+        let mut command = if under.is_empty() {
+            Command::new(radslagd())
+        } else {
+            let exec = if under.trim_end().ends_with(';') { "exec " } else { "" };
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("{under} {exec}\"$0\" \"$@\"")).arg(radslagd());
+            shell
+        };
         command.env_clear().args(["serve", "--log", "info", "--listen", listen, "--data"]).arg(data);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().expect("radslagd starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
@@ -35,13 +58,12 @@ impl Server {
         let read = stdout.read_line(&mut line);
         let url = line.split_whitespace().find(|word| word.starts_with("http://"));
         let Some(url) = url else {
-            let ended = child.kill().and_then(|()| child.wait());
-            panic!(
-                "radslagd did not listen on {listen}: {read:?}, {ended:?}: {}",
-                fs::read_to_string(said).unwrap_or_default()
-            );
+            let ended = child.wait();
+            let all = fs::read(said).unwrap_or_default();
+            let now = all.get(usize::try_from(before).unwrap_or(0)..).unwrap_or_default();
+            return Err(format!("{read:?}, {ended:?}: {}", String::from_utf8_lossy(now)));
         };
-        Self { child, url: url.trim_end_matches(',').to_owned(), _stdout: stdout }
+        Ok(Self { child, url: url.trim_end_matches(',').to_owned(), _stdout: stdout })
     }
 
     /// Its address, as clients take it.
@@ -71,10 +93,20 @@ impl Server {
 
     #[cfg(unix)]
     fn terminate(&mut self) -> ExitStatus {
-        // A builtin of every shell, where no `kill` is installed.
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        assert!(told.is_ok_and(|told| told.success()), "the server takes no signal");
+        self.signal("TERM");
         self.child.wait().expect("the server is our child")
+    }
+
+    /// Sends it a signal by its name.
+    ///
+    /// # Panics
+    /// It takes none.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        // A builtin of every shell, where no `kill` is installed.
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(told.is_ok_and(|told| told.success()), "the server takes no signal");
     }
 
     #[cfg(not(unix))]
@@ -97,6 +129,7 @@ impl Drop for Server {
     }
 }
 
-fn stderr_of(data: &Path) -> PathBuf {
+/// Where a server on `data` writes its log.
+pub(crate) fn stderr_of(data: &Path) -> PathBuf {
     data.with_extension("stderr")
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::binaries::{radslag, radslagd};
 use crate::cli::{CliRun, Outcome};
-use crate::server::Server;
+use crate::server::{Server, stderr_of};
 
 /// The programme that every town begins with.
 pub fn sample() -> PathBuf {
@@ -20,6 +20,7 @@ pub struct Town {
     server: Option<Server>,
     url: String,
     program: String,
+    data: PathBuf,
     // Last, so that the server is gone before its data is.
     dir: TempDir,
 }
@@ -32,9 +33,27 @@ impl Town {
     #[track_caller]
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
-        let server = Server::start(&dir.path().join("server"), "127.0.0.1:0");
+        let data = dir.path().join("server");
+        Self::begun(dir, data)
+    }
+
+    /// As [`Town::with_sample`], with the server's data somewhere else.
+    ///
+    /// # Panics
+    /// It cannot be had.
+    #[track_caller]
+    pub fn with_data_in(data: &Path) -> Self {
+        let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
+        let mut town = Self::begun(dir, data.to_owned());
+        town.program = town.create(&sample());
+        town
+    }
+
+    #[track_caller]
+    fn begun(dir: TempDir, data: PathBuf) -> Self {
+        let server = Server::start(&data, "127.0.0.1:0");
         let url = server.url().to_owned();
-        Self { server: Some(server), url, program: String::new(), dir }
+        Self { server: Some(server), url, program: String::new(), data, dir }
     }
 
     /// A server with the sample programme on it.
@@ -77,10 +96,18 @@ impl Town {
     /// The server does not take it.
     #[track_caller]
     pub fn municipality(&self, org: &str, member: &str) -> Municipality {
-        let dir = self.path(org);
+        self.municipality_in(&self.path(org), org, member)
+    }
+
+    /// As [`Town::municipality`], in this folder.
+    ///
+    /// # Panics
+    /// The server does not take it.
+    #[track_caller]
+    pub fn municipality_in(&self, dir: &Path, org: &str, member: &str) -> Municipality {
         let run = self.cli(&["init", "--server", &self.url, "--program", &self.program, "--org", org]);
-        run.args(&["--member", member]).arg(&dir).run().done();
-        Municipality { dir, home: self.home() }
+        run.args(&["--member", member]).arg(dir).run().done();
+        Municipality { dir: dir.to_owned(), home: self.home() }
     }
 
     /// A replica that the test made itself, in the town's folder of that name.
@@ -105,7 +132,7 @@ impl Town {
 
     /// The server's data directory.
     pub fn data(&self) -> PathBuf {
-        self.path("server")
+        self.data.clone()
     }
 
     /// The server's address; it stays the same when the server comes back.
@@ -142,8 +169,31 @@ impl Town {
     /// It does not come up.
     #[track_caller]
     pub fn start(&mut self) {
+        self.try_start("").unwrap_or_else(|said| panic!("radslagd does not come up: {said}"));
+    }
+
+    /// As [`Town::start`], after some words of the shell: see [`Server::try_start`].
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn try_start(&mut self, under: &str) -> Result<(), String> {
         let listen = self.url.trim_start_matches("http://").to_owned();
-        self.server = Some(Server::start(&self.data(), &listen));
+        self.server = Some(Server::try_start(&self.data, &listen, under)?);
+        Ok(())
+    }
+
+    /// The server that runs.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("the server runs")
+    }
+
+    /// All that the server has written to its log since it was first started.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(stderr_of(&self.data)).unwrap_or_default()).into_owned()
     }
 
     /// Copies the data directory of the server, which must not run.

@@ -25,3 +25,6 @@ mod e2e {
     mod snapshots;
     mod tables;
 }
+
+#[path = "../crash/mod.rs"]
+mod crash;

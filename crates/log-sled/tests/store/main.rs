@@ -9,6 +9,10 @@
 mod child;
 mod contract;
 mod damage;
+// The same disk that the whole server is tried on.
+#[allow(unreachable_pub, reason = "a module of the end-to-end tests' library too")]
+#[path = "../../../../tests/src/disk.rs"]
+mod disk;
 mod fixture;
 mod kill;
 mod power_cut;
