@@ -154,6 +154,7 @@ impl StartError {
                 | LogError::InUse { .. }
                 | LogError::Newer { .. }
                 | LogError::NotHeld { .. }
+                | LogError::NoRoom { .. }
                 | LogError::Full { .. }
                 | LogError::Io { .. },
             )

@@ -15,6 +15,8 @@ pub fn start(filter: &str) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written, as on a full disk, would be told on stderr, which panics where that is the same file.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     if subscriber.try_init().is_err() {
         tracing::debug!("log lines are written already");

@@ -23,6 +23,7 @@ impl Disk {
     ///
     /// # Panics
     /// There can be none though `RADSLAG_REQUIRE_POWER_CUT` says that there must.
+    #[allow(clippy::print_stderr, reason = "a skipped test says why to its reader")]
     pub fn or_skip(mib: u64) -> Option<Self> {
         match Self::make(mib) {
             Ok(disk) => Some(disk),

@@ -26,10 +26,18 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A text about as long as an event takes.
 const LONG: usize = (64 << 10) - 1_000;
 
+/// What somebody was answered.
+enum Heard {
+    /// These events are in the log.
+    Acknowledged(Vec<EventId>),
+    /// The server declined the call, for this reason.
+    Declined(String),
+}
+
 /// Everybody at work, and all that was acknowledged so far.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    heard: mpsc::Receiver<Vec<EventId>>,
+    heard: mpsc::Receiver<Heard>,
     threads: Vec<JoinHandle<()>>,
     acknowledged: BTreeSet<String>,
 }
@@ -54,8 +62,31 @@ impl Load {
     pub fn wait_for(&mut self, more: usize) {
         let wanted = self.acknowledged.len() + more;
         while self.acknowledged.len() < wanted {
-            let events = self.heard.recv().expect("people write until they are told to stop");
-            self.acknowledged.extend(events.iter().map(ToString::to_string));
+            self.hear();
+        }
+    }
+
+    /// Waits until somebody is declined for this reason.
+    ///
+    /// # Panics
+    /// Somebody's work ended with an alarm.
+    pub fn wait_for_refusal(&mut self, reason: &str) {
+        while self.hear().is_none_or(|heard| heard != reason) {}
+    }
+
+    /// The next answer; the reason of one that declines.
+    fn hear(&mut self) -> Option<String> {
+        let heard = self.heard.recv().expect("people write until they are told to stop");
+        self.take(heard)
+    }
+
+    fn take(&mut self, heard: Heard) -> Option<String> {
+        match heard {
+            Heard::Declined(reason) => Some(reason),
+            Heard::Acknowledged(events) => {
+                self.acknowledged.extend(events.iter().map(ToString::to_string));
+                None
+            }
         }
     }
 
@@ -68,8 +99,8 @@ impl Load {
         for thread in self.threads.drain(..) {
             assert!(thread.join().is_ok(), "somebody could not go on");
         }
-        while let Ok(events) = self.heard.try_recv() {
-            self.acknowledged.extend(events.iter().map(ToString::to_string));
+        while let Ok(heard) = self.heard.try_recv() {
+            self.take(heard);
         }
         std::mem::take(&mut self.acknowledged)
     }
@@ -81,7 +112,7 @@ impl Drop for Load {
     }
 }
 
-fn work(dir: &Path, seed: u64, told: &mpsc::Sender<Vec<EventId>>, stop: &AtomicBool) {
+fn work(dir: &Path, seed: u64, told: &mpsc::Sender<Heard>, stop: &AtomicBool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime starts");
     let mut member = Member::open(dir, seed).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
@@ -104,11 +135,14 @@ fn work(dir: &Path, seed: u64, told: &mpsc::Sender<Vec<EventId>>, stop: &AtomicB
         match pushed {
             Ok(Some(tally)) if tally.accepted + tally.declined >= member.replica.outbox.len() => {
                 // Nobody is told after the end.
-                let _ = told.send(waiting);
+                let _ = told.send(Heard::Acknowledged(waiting));
             }
             Ok(_) => {}
             Err(error) => {
                 assert!(passes(&error), "{}: {error}", dir.display());
+                if let ClientError::Api(error) = &error {
+                    let _ = told.send(Heard::Declined(error.reason.name().to_owned()));
+                }
                 remote = None;
                 runtime.block_on(async { tokio::time::sleep(AGAIN).await });
             }

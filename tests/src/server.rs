@@ -81,14 +81,9 @@ impl Server {
         self.end();
     }
 
-    /// Asks it to end and waits until it has.
-    ///
-    /// # Panics
-    /// It does not end in order.
-    #[track_caller]
-    pub fn stop(mut self) {
-        let ended = self.terminate();
-        assert!(ended.success(), "the server ended with {ended}");
+    /// Asks it to end and waits until it has; gives how.
+    pub fn end_in_order(mut self) -> ExitStatus {
+        self.terminate()
     }
 
     #[cfg(unix)]

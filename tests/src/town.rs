@@ -151,7 +151,8 @@ impl Town {
     /// There is none, or it does not end in order.
     #[track_caller]
     pub fn stop(&mut self) {
-        self.server.take().expect("the server runs").stop();
+        let ended = self.server.take().expect("the server runs").end_in_order();
+        assert!(ended.success(), "the server ended with {ended}: {}", self.said());
     }
 
     /// Ends the server with SIGKILL.

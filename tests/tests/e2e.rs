@@ -26,5 +26,6 @@ mod e2e {
     mod tables;
 }
 
+#[allow(clippy::print_stderr, reason = "a skipped test says why to its reader")]
 #[path = "../crash/mod.rs"]
 mod crash;

@@ -56,6 +56,9 @@ pub enum EngineError {
         /// What went wrong at the time.
         reason: String,
     },
+    /// There is hardly any room on the disk; with room everything goes on.
+    #[error("{0}")]
+    NoRoom(LogError),
     /// A point after the head was asked for.
     #[error("position {asked} is after the head {head}")]
     PositionAhead {

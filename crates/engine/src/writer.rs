@@ -8,7 +8,7 @@ use radslag_core::broken::{self, Variant};
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::time::Instant;
 use radslag_core::verdict::Verdict;
-use radslag_log::{Append, Commit, EventLog};
+use radslag_log::{Append, Commit, EventLog, LogError};
 use radslag_proto::log::v1;
 use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot};
@@ -150,9 +150,14 @@ impl Writer {
 
     fn round(&mut self, jobs: Vec<PushJob>) {
         let mut done = Vec::new();
+        let mut no_room = None;
         for job in jobs {
             if let Some(reason) = &self.stopped {
                 answer(job.reply, Err(EngineError::WritesStopped { reason: reason.clone() }));
+                continue;
+            }
+            if let Some(no_room) = &no_room {
+                answer(job.reply, Err(EngineError::clone(no_room)));
                 continue;
             }
             let program = job.bundle.program;
@@ -167,6 +172,11 @@ impl Writer {
             }
             match self.admit_all(&programme, &job.bundle) {
                 Ok(verdicts) => done.push(Progress { job, programme, verdicts }),
+                // What was judged before it is not there either.
+                Err(error @ EngineError::NoRoom(_)) => {
+                    answer(job.reply, Err(error.clone()));
+                    no_room = Some(error);
+                }
                 Err(error) => {
                     tracing::error!(%program, %error, "a push could not be judged");
                     // What is pending may stand on what could not be read.
@@ -176,7 +186,11 @@ impl Writer {
             }
         }
         let too_early = broken::is(Variant::AckBeforeFlush);
-        let committed = if self.stopped.is_none() { self.commit() } else { Err(self.stopped_error()) };
+        let committed = match no_room {
+            Some(error) => Err(error),
+            None if self.stopped.is_none() => self.commit(),
+            None => Err(self.stopped_error()),
+        };
         let outcome = if too_early { Ok(()) } else { committed };
         // Whoever hears of the records finds them closed.
         self.closing.end();
@@ -270,6 +284,12 @@ impl Writer {
         let events: usize = commit.appends.iter().map(|append| append.records.len()).sum();
         let programs: Vec<ProgramId> = commit.appends.iter().map(|append| append.program).collect();
         if let Err(error) = self.log.commit(commit) {
+            // Nothing was written: what was judged is forgotten, and the next push begins where the log ends.
+            if matches!(error, LogError::NoRoom { .. }) {
+                tracing::error!(%error, "a commit was refused; make room on the disk");
+                self.working.clear();
+                return Err(EngineError::NoRoom(error));
+            }
             self.stop(&error.to_string());
             return Err(self.stopped_error());
         }

@@ -11,6 +11,7 @@ use radslag_log::LogError;
 
 use crate::format;
 use crate::pieces::{self, Joining};
+use crate::room;
 
 /// Its threads may hold sled's own lock a little longer than the database that was closed in this process.
 const LINGERING: Duration = Duration::from_secs(5);
@@ -115,6 +116,11 @@ impl Disk {
             self.db.scan_prefix(stem).keys().try_fold(0_usize, |count, key| key.map(|_| count + 1))
         })?;
         u16::try_from(count).map_err(|_| format::damaged(stem, "there are more pieces than numbers"))
+    }
+
+    /// Refuses a commit of so many bytes where there is no room for it.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<(), LogError> {
+        room::check(&self.file, bytes)
     }
 
     /// Writes a batch whole, flushes, syncs. Only then is it durable.

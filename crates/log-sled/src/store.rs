@@ -99,6 +99,7 @@ impl EventLog for SledLog {
         if commit.is_empty() {
             return Ok(());
         }
+        self.disk.check_room(commit.bytes())?;
         // Whatever went wrong, nobody can say how much of it reached the disk: a later success would prove nothing.
         self.write(&commit, &heads).inspect_err(|error| self.shared.stop(error))?;
         let root = |head: &v1::Head| {
@@ -115,6 +116,7 @@ impl EventLog for SledLog {
         let (program, last) = (rewind.program, Position::new(rewind.head.position));
         let record = self.read(program, last, ReadLimit { records: 1, bytes: 0 })?;
         check::rewind(&rewind, self.shared.head(program).as_ref(), record.first())?;
+        self.disk.check_room(rewind.bytes())?;
         let tail = self.tail(program, last)?;
         let root =
             check::frontier_root(&rewind.head).expect("the rewind was checked: its frontier has a root");

@@ -239,6 +239,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// Refused with nothing changed, and the store as usable as before:
     /// - [`LogError::OutOfOrder`]: an append does not begin one after the head. Committing the same append twice gets this answer.
     /// - [`LogError::Malformed`]: a length or a number is wrong, or head, root and records do not belong together.
+    /// - [`LogError::NoRoom`]: hardly any room is left on the disk. Later commits may well succeed.
     /// - [`LogError::TooLarge`]: more than [`MAX_COMMIT_BYTES`]. A replica that catches up splits at any record.
     ///
     /// Anything else ([`LogError::Full`], [`LogError::Io`], [`LogError::Damaged`]) leaves open whether the commit survives. The store then

@@ -83,6 +83,16 @@ pub enum LogError {
         /// The newest format that is understood.
         supported: u32,
     },
+    /// There is hardly any room on the disk, so nothing was written. With room writing goes on.
+    #[error(
+        "there is no room: {left} bytes can still be written, and {wanted} have to be free before anything is"
+    )]
+    NoRoom {
+        /// How many bytes have to be free for what was asked.
+        wanted: u64,
+        /// How many are.
+        left: u64,
+    },
     /// The disk is full. What was acknowledged is safe; make room before the store is opened again.
     #[error("the disk is full")]
     Full {
@@ -129,6 +139,9 @@ impl LogError {
             }
             Self::Newer { .. } => Some("use the release that wrote the store, or a later one"),
             Self::NotHeld { .. } => Some("radslag fetch-history"),
+            Self::NoRoom { .. } => {
+                Some("make room on the disk, or let files grow (ulimit -f); writing goes on by itself")
+            }
             Self::Full { .. } => Some("make room on the disk first: a store does not open on a full disk"),
             Self::OutOfOrder { .. } | Self::Malformed { .. } | Self::TooLarge { .. } | Self::Io { .. } => {
                 None

@@ -112,6 +112,8 @@ reasons! {
     QueueFull "QUEUE_FULL" Busy,
     /// The server writes no more until it is started again.
     WritesStopped "WRITES_STOPPED" Away,
+    /// The server's disk is nearly full.
+    DiskFull "DISK_FULL" Away,
     /// The server's clock is not fit to say when changes are recorded.
     ClockUnfit "CLOCK_UNFIT" Away,
     /// The server is going down.

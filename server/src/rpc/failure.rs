@@ -45,6 +45,10 @@ impl From<EngineError> for Failure {
                     "the server has stopped writing; it still answers what is asked",
                 )
             }
+            EngineError::NoRoom(_) => ApiError::new(
+                Reason::DiskFull,
+                "the server's disk is nearly full; it still answers what is asked",
+            ),
             EngineError::PositionAhead { asked, head } => ApiError::new(Reason::PositionAhead, said)
                 .with_metadata("position", asked.to_string())
                 .with_metadata("head", head.to_string()),
@@ -98,6 +102,7 @@ mod tests {
             (EngineError::CreationDenied("it is".to_owned()), Reason::CreationDenied),
             (EngineError::QueueFull, Reason::QueueFull),
             (EngineError::WritesStopped { reason: String::new() }, Reason::WritesStopped),
+            (EngineError::NoRoom(LogError::NoRoom { wanted: 9, left: 7 }), Reason::DiskFull),
             (
                 EngineError::PositionAhead { asked: Position::new(9), head: Position::new(7) },
                 Reason::PositionAhead,

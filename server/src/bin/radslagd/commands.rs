@@ -149,13 +149,23 @@ fn no_runtime(error: &io::Error) -> u8 {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    // Listened for so that the signal does not end the process: the write fails, and is answered as one that fails.
+    _file_too_large: tokio::signal::unix::Signal,
 }
+
+/// SIGXFSZ: a write went beyond the largest file that the process may have.
+#[cfg(unix)]
+const FILE_TOO_LARGE: i32 = 25;
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
+        })
     }
 
     async fn wait(&mut self) {
