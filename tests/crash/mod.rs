@@ -1,6 +1,7 @@
 //! What can go wrong under a server and a replica that run, and what has to hold after it: `docs/guarantees.md` names the test for each
 //! fault. Few rounds here; `cargo xtask survival` makes many.
 
+mod damage;
 mod full;
 mod killed;
 mod power;

@@ -9,6 +9,7 @@ mod cli;
 pub mod dice;
 pub mod disk;
 pub mod fleet;
+pub mod fuzz;
 pub mod load;
 pub mod member;
 pub mod proxy;

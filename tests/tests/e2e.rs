@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
 
 mod e2e {
+    mod awkward;
     mod baselines;
     mod bases;
     mod basis;

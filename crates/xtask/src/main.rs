@@ -6,6 +6,7 @@ mod ci;
 mod errors_doc;
 mod layers;
 mod sim;
+mod survival;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ usage: cargo xtask COMMAND
   ci          everything that must hold before a change lands, in order; stops at the first failure
   layers      every arrow between our crates is an allowed one, and core stays free of IO
   errors-doc  every reason has its page in docs/errors, and every page its reason
+  survival    every fault of docs/guarantees.md, many times; one line for each
   sim         many towns, many seeds: [--seeds N] [--replicas K] [--first S], or --seed S [--replicas K]";
 
 /// What a wrong command line ends with.
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(&root),
         ["layers"] => layers::run(&root),
         ["errors-doc"] => errors_doc::run(&root),
+        ["survival"] => survival::run(&root),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
