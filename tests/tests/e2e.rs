@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
 
 mod e2e {
+    mod backup;
     mod baselines;
     mod bases;
     mod basis;
@@ -13,6 +14,7 @@ mod e2e {
     mod effective;
     mod fleet;
     mod fork;
+    mod from_replica;
     mod live;
     mod looking_back;
     mod main_job;
