@@ -29,7 +29,7 @@ pub struct Restored {
 }
 
 /// Copies the data directory in `from` to `config.data`, which must be empty or hold what an earlier try left, verifies every log, and
-/// opens an epoch in each. What a step that fails leaves is marked ([`crate::fresh`]).
+/// opens an epoch in each. What a step that fails leaves is marked: no server opens it, and the next try begins afresh.
 ///
 /// # Errors
 /// There is no store to copy or something in the way, it is in use, a log does not verify, or a file cannot be written.

@@ -4,6 +4,8 @@
 
 mod clock;
 mod clocks;
+#[cfg(unix)]
+mod ending;
 mod filtering;
 mod following;
 mod harness;
