@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use prost::Message as _;
 use radslag_core::digest::Digest;
 use radslag_core::id::{Position, ProgramId};
 use radslag_log::{EventLog, LogError, ReadLimit, StoredRecord, check};
@@ -137,12 +138,15 @@ fn part(log: &dyn EventLog, program: ProgramId, next: u64, end: u64) -> Result<v
     let (mut part, mut bytes) = (v1::TailRecords::default(), 0);
     for record in records {
         let at = Position::new(record.position);
-        // Values are not in the limit of a read: one event has up to 64 KiB of them.
+        // Values and bundles are not in the limit of a read: one event has up to 64 KiB of the ones, and 500 digests in the other.
         if record.position > end || bytes > PART.bytes {
             break;
         }
-        if record.bundle_position == record.position {
-            part.bundles.extend(log.bundle(program, at)?);
+        if record.bundle_position == record.position
+            && let Some(bundle) = log.bundle(program, at)?
+        {
+            bytes += bundle.encoded_len();
+            part.bundles.push(bundle);
         }
         let stored = StoredRecord { record, values: log.values(program, at)? };
         bytes += stored.bytes();

@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here. What was written has the root that comes out; whoever reads compares it with the one that it must be.
 
+use prost::Message as _;
 use radslag_core::digest::Digest;
 use radslag_core::id::{Position, ProgramId};
 use radslag_engine::ledger::{LedgerError, leaf_hash, read_record};
@@ -73,7 +74,8 @@ impl Transfer {
         if at != self.position().next() {
             return Err(wrong("another record was expected").into());
         }
-        let bytes = stored.bytes();
+        // A signature over many members of which few landed is much larger than what landed.
+        let bytes = stored.bytes() + bundle.as_ref().map_or(0, v1::Bundle::encoded_len);
         if self.bytes > 0 && self.bytes + bytes > COMMIT_BYTES {
             self.commit(to)?;
         }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(unix)]
+mod backups;
 mod clock;
 mod clocks;
 #[cfg(unix)]

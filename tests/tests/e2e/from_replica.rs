@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use radslag_core::id::ProgramId;
+use radslag_core::id::{Position, ProgramId};
+use radslag_engine::ledger::{Signatures, leaf_hash, read_record};
+use radslag_log::{
+    Append, CHECKPOINTS, Commit, EventLog as _, ReadLimit, RowChange, RowKey, RowKind, StoredRecord,
+};
 use radslag_log_sled::{OpenOptions, SledLog};
+use radslag_proto::log::v1;
 use radslag_tests::{CliRun, Municipality, Outcome, Town, sample};
+use radslag_trust::merkle::Frontier;
 use serde_json::{Value as Json, json};
 
 /// A town whose operator keeps a copy of the log's key in a safe place.
@@ -303,6 +309,55 @@ fn without_the_key_that_the_log_was_begun_with_nothing_is_restored() {
     run().run().exits(2);
     run().arg("copy").arg("--log-key").arg(&key).run().exits(2);
     from(run().arg("copy"), &[&haninge]).run().exits(2);
+    restore(&town, &key, &[&haninge]).done();
+    town.check();
+}
+
+/// Rewrites a replica's log with its last record a microsecond later: well formed, signed, and with a root that fits it. What no device
+/// signs is in no signature of a device.
+fn forge(replica: &Municipality, program: ProgramId) {
+    let store = replica.dir().join(".radslag/store");
+    let log = SledLog::open(&store, OpenOptions::default()).unwrap();
+    let all = ReadLimit { records: usize::MAX, bytes: usize::MAX };
+    let mut records = log.read(program, Position::new(1), all).unwrap();
+    records.last_mut().unwrap().recorded_at += 1;
+    let (mut stored, mut bundles, mut frontier) = (Vec::new(), Vec::new(), Frontier::new());
+    let mut signatures = Signatures::default();
+    for record in records {
+        let at = Position::new(record.position);
+        let signature = signatures.of(&log, program, &record).unwrap();
+        frontier.append(leaf_hash(&read_record(&record).unwrap(), &signature));
+        bundles.extend(log.bundle(program, at).unwrap());
+        stored.push(StoredRecord { record, values: log.values(program, at).unwrap() });
+    }
+    let checkpoints = RowKey { program, kind: RowKind::Setting, number: CHECKPOINTS };
+    let row = log.row(checkpoints).unwrap().expect("it has been told a checkpoint");
+    log.close().unwrap();
+    fs::remove_dir_all(&store).unwrap();
+    let log = SledLog::open(&store, OpenOptions::default()).unwrap();
+    let head = v1::Head {
+        position: frontier.size(),
+        recorded_at: stored.last().unwrap().record.recorded_at,
+        frontier: frontier.hashes().iter().map(|hash| hash.bytes().to_vec()).collect(),
+    };
+    let append = Append { program, records: stored, bundles, head, root: frontier.root() };
+    log.commit(Commit { appends: vec![append], rows: vec![RowChange::Put(checkpoints, row)] }).unwrap();
+    log.close().unwrap();
+}
+
+#[test]
+fn a_log_that_fits_itself_and_not_what_the_logs_key_signed_is_not_believed() {
+    let (mut town, key) = town();
+    let haninge = town.municipality("haninge", "Håkan");
+    haninge.does(&["sync"]);
+    town.burn();
+    let forged = haninge.copied("forged");
+    forge(&forged, town.program().parse().unwrap());
+    forged.does(&["verify"]);
+    restore(&town, &key, &[&forged])
+        .exits(5)
+        .says("cannot be believed")
+        .says("the Merkle root is not the one that the log's key signed");
     restore(&town, &key, &[&haninge]).done();
     town.check();
 }

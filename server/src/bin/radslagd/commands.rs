@@ -108,7 +108,9 @@ fn check_store(config: &Config) -> Result<(), u8> {
     if outcome.is_err() {
         say::sentence(
             "a log failed verification",
-            Some("keep the directory as it is, and ask a replica for its copy"),
+            Some(
+                "keep the directory as it is, and restore a backup, or replicas' logs with `radslagd restore --from-replica`",
+            ),
         );
     }
     outcome
