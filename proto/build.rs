@@ -10,6 +10,7 @@ const FILES: &[&str] = &[
     "radslag/log/v1/log.proto",
     "radslag/log/v1/snapshot.proto",
     "radslag/log/v1/cache.proto",
+    "radslag/log/v1/backup.proto",
     "radslag/api/v1/common.proto",
     "radslag/api/v1/program.proto",
     "radslag/api/v1/sync.proto",

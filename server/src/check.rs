@@ -9,7 +9,7 @@ use radslag_log::EventLog as _;
 use radslag_log_sled::{OpenOptions, SledLog};
 
 use crate::error::StartError;
-use crate::restore;
+use crate::fresh;
 
 /// One programme's log, checked.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub struct Checked {
 /// Verifies every programme in a data directory: signatures, sequences, values, the rules' verdicts and the Merkle root.
 ///
 /// # Errors
-/// There is no store, its restore is not finished, it is in use, or it does not open.
+/// There is no store, its restore or backup is not finished, it is in use, or it does not open.
 pub fn check(data: &Path) -> Result<Vec<Checked>, StartError> {
     // Opening makes a store where nothing is; a mistyped directory should not become one.
     if !data.join("db").is_file() {
         return Err(StartError::NoStore { dir: data.to_owned() });
     }
-    restore::refuse_unfinished(data)?;
+    fresh::refuse_unfinished(data)?;
     let log = SledLog::open(data, OpenOptions::default())?;
     let mut all = Vec::new();
     for program in log.programs()? {

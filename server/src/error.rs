@@ -41,7 +41,19 @@ pub enum StartError {
         /// Where.
         dir: PathBuf,
     },
-    /// What is to be restored lacks the log's key.
+    /// What is there was being backed up to.
+    #[error("a backup into {} was not finished", dir.display())]
+    BackupUnfinished {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// What is to be served is a backup.
+    #[error("{} is a backup", dir.display())]
+    IsABackup {
+        /// Which.
+        dir: PathBuf,
+    },
+    /// What is to be restored or backed up lacks the log's key.
     #[error("there is no log.key in {}", dir.display())]
     NoLogKey {
         /// Where.
@@ -110,10 +122,16 @@ impl StartError {
                 "move it away and keep it: it may hold changes that the copy lacks; or name another --data DIR",
             ),
             Self::RestoreUnfinished { .. } => {
-                Some("run `radslagd restore COPY` into it again; it begins afresh")
+                Some("run `radslagd restore COPY` into it again, or --from-replica; it begins afresh")
             }
+            Self::BackupUnfinished { .. } => {
+                Some("run `radslagd backup` into it again, or restore from an older backup")
+            }
+            Self::IsABackup { .. } => Some(
+                "run `radslagd restore BACKUP --data NEW` and serve NEW: it opens an epoch, so that replicas hand in what the backup lacks",
+            ),
             Self::NoLogKey { .. } => Some(
-                "put the log.key of this server into the copy: replicas trust no checkpoint signed by another",
+                "put the log.key of this server into that directory: replicas trust no checkpoint signed by another",
             ),
             Self::InsideTheCopy { .. } => Some("give a directory outside the copy with --data DIR"),
             Self::CopyInUse { .. } => {
@@ -162,6 +180,8 @@ impl StartError {
             | Self::NoStore { .. }
             | Self::StoreInTheWay { .. }
             | Self::RestoreUnfinished { .. }
+            | Self::BackupUnfinished { .. }
+            | Self::IsABackup { .. }
             | Self::NoLogKey { .. }
             | Self::InsideTheCopy { .. }
             | Self::CopyInUse { .. }

@@ -4,19 +4,30 @@
 //! and exit codes around it, and `radslag quickstart` and the tests call it in their own process. What a call means is decided by
 //! `radslag-engine`; here requests are checked, answers shaped, and errors put into words.
 
+mod backup;
 mod check;
 pub mod config;
+#[cfg(unix)]
+mod control;
 mod error;
+mod fresh;
+mod from_replica;
 mod host;
 mod log_key;
+mod reach;
+mod recovery;
 mod restore;
 mod rpc;
 mod running;
 pub mod telemetry;
+mod transfer;
 
+pub use backup::{BackedUp, Progress, backup};
 pub use check::{Checked, check};
 pub use config::{Config, ConfigError, InForce, Setting, Settings, Source};
 pub use error::StartError;
+pub use from_replica::{Taken, restore_from_replicas};
 pub use log_key::LogKeyError;
+pub use recovery::RecoveryError;
 pub use restore::{Restored, restore};
 pub use running::{Running, start, start_on};

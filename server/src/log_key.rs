@@ -43,24 +43,39 @@ pub enum LogKeyError {
 
 /// Reads the key of a data directory, or makes one where there is none.
 pub(crate) fn load_or_make(data: &Path, ids: &dyn IdSource) -> Result<DeviceKey, LogKeyError> {
-    let path = data.join(FILE);
-    let io = |source| LogKeyError::Io { path: path.clone(), source };
-    match fs::read(&path) {
-        Ok(bytes) => {
-            check_mode(&path)
-                .map_err(io)?
-                .map_or(Ok(()), |mode| Err(LogKeyError::TooOpen { path: path.clone(), mode }))?;
-            let seed = parse(&bytes).ok_or_else(|| LogKeyError::Malformed { path: path.clone() })?;
-            Ok(DeviceKey::from_seed(seed))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let seed = ids.random32();
-            write(data, &path, seed).map_err(io)?;
-            tracing::info!(path = %path.display(), "made the log's key; keep a copy in a safe place");
-            Ok(DeviceKey::from_seed(seed))
-        }
-        Err(error) => Err(io(error)),
+    if let Some(key) = load(data)? {
+        return Ok(key);
     }
+    let key = DeviceKey::from_seed(ids.random32());
+    save(data, &key)?;
+    tracing::info!(path = %data.join(FILE).display(), "made the log's key; keep a copy in a safe place");
+    Ok(key)
+}
+
+/// Reads the key of a data directory; none where there is none.
+pub(crate) fn load(data: &Path) -> Result<Option<DeviceKey>, LogKeyError> {
+    let path = data.join(FILE);
+    match read(&path) {
+        Err(LogKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Reads a key from a file.
+pub(crate) fn read(path: &Path) -> Result<DeviceKey, LogKeyError> {
+    let io = |source| LogKeyError::Io { path: path.to_owned(), source };
+    let bytes = fs::read(path).map_err(io)?;
+    if let Some(mode) = check_mode(path).map_err(io)? {
+        return Err(LogKeyError::TooOpen { path: path.to_owned(), mode });
+    }
+    let seed = parse(&bytes).ok_or_else(|| LogKeyError::Malformed { path: path.to_owned() })?;
+    Ok(DeviceKey::from_seed(seed))
+}
+
+/// Keeps a key in a data directory.
+pub(crate) fn save(data: &Path, key: &DeviceKey) -> Result<(), LogKeyError> {
+    let path = data.join(FILE);
+    write(data, &path, key.seed()).map_err(|source| LogKeyError::Io { path, source })
 }
 
 fn parse(bytes: &[u8]) -> Option<[u8; 32]> {

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +19,12 @@ use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 
 use crate::config::Config;
+#[cfg(unix)]
+use crate::control::Control;
 use crate::error::StartError;
+use crate::fresh;
 use crate::host::Host;
 use crate::log_key;
-use crate::restore;
 use crate::rpc::{self, Health};
 
 /// How long calls that are under way at the end may take, and how long readers of the store may after that.
@@ -36,6 +40,8 @@ pub struct Running {
     served: JoinHandle<()>,
     left: mpsc::Receiver<Infallible>,
     store: Option<Arc<SledLog>>,
+    #[cfg(unix)]
+    control: Option<Control>,
 }
 
 /// Opens the store in `config.data` and serves it on `config.listen`. Must be called within a tokio runtime.
@@ -45,7 +51,7 @@ pub struct Running {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let for_opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        restore::refuse_unfinished(&for_opening.data)?;
+        fresh::refuse_unservable(&for_opening.data)?;
         let store = Arc::new(open_store(&for_opening)?);
         let key = log_key::load_or_make(&for_opening.data, &SystemIds)?;
         let engine = open_engine(&for_opening, Arc::clone(&store) as _, key, Arc::new(SystemClock))?;
@@ -128,8 +134,32 @@ async fn serve(
             tracing::error!(%error, "serving ended");
         }
     });
+    // A store in memory has no directory, and nobody backs it up.
+    #[cfg(unix)]
+    let control = store.as_ref().and_then(|_| listen_for_backups(&config.data, &host));
     tracing::info!(%addr, open_enrolment = config.open_enrolment(), "serving");
-    Ok(Running { addr, engine, host, health, stop, served, left, store })
+    Ok(Running {
+        addr,
+        engine,
+        host,
+        health,
+        stop,
+        served,
+        left,
+        store,
+        #[cfg(unix)]
+        control,
+    })
+}
+
+/// A server without its control socket serves all the same; it is backed up when it does not run.
+#[cfg(unix)]
+fn listen_for_backups(data: &Path, host: &Arc<Host>) -> Option<Control> {
+    Control::listen(data, host)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "there is no control socket: `radslagd backup` works when this server does not run");
+        })
+        .ok()
 }
 
 impl Running {
@@ -157,6 +187,10 @@ impl Running {
         if tokio::time::timeout(GRACE, &mut self.served).await.is_err() {
             tracing::warn!("a client does not let go of its connection; it is left behind");
             self.served.abort();
+        }
+        #[cfg(unix)]
+        if let Some(control) = self.control.take() {
+            control.ended().await;
         }
         let engine = Arc::clone(&self.engine);
         let drained = tokio::task::spawn_blocking(move || engine.close()).await;

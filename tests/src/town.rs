@@ -208,6 +208,16 @@ impl Town {
         to
     }
 
+    /// Ends the server with SIGKILL, and its disk is gone.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn burn(&mut self) {
+        self.crash();
+        fs::remove_dir_all(self.data()).expect("the data directory can be lost");
+    }
+
     /// Puts a copy in the place of the data directory, which is gone; the server must not run.
     ///
     /// # Panics
@@ -369,7 +379,7 @@ impl Municipality {
     }
 }
 
-/// Copies a folder and all in it.
+/// Copies a folder and all in it, but for the socket of a server that was killed.
 ///
 /// # Errors
 /// Something in it cannot be read, or the target cannot be written.
@@ -378,9 +388,10 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             copy(&entry.path(), &target)?;
-        } else {
+        } else if kind.is_file() {
             fs::copy(entry.path(), target)?;
         }
     }

@@ -4,6 +4,7 @@
 
 mod e2e {
     mod awkward;
+    mod backup;
     mod baselines;
     mod bases;
     mod basis;
@@ -14,6 +15,7 @@ mod e2e {
     mod effective;
     mod fleet;
     mod fork;
+    mod from_replica;
     mod live;
     mod looking_back;
     mod main_job;

@@ -14,7 +14,7 @@ pub(crate) const HANDED_IN: u64 = 2;
 /// [`radslag_proto::log::v1::SeenFork`].
 pub(crate) const SEEN_FORK: u64 = 3;
 /// [`radslag_proto::log::v1::Checkpoints`].
-pub(crate) const CHECKPOINTS: u64 = 4;
+pub(crate) const CHECKPOINTS: u64 = radslag_log::CHECKPOINTS;
 /// [`radslag_proto::log::v1::LostNumbers`].
 pub(crate) const LOST_NUMBERS: u64 = 5;
 /// From here on [`radslag_proto::log::v1::RememberedRejection`], by the event's number on its device.

@@ -21,7 +21,7 @@ use radslag_proto::log::v1;
 use crate::error::ClientError;
 
 /// The row that says which snapshot is held; its chunks follow from the next number on.
-pub(crate) const HELD: u64 = 0;
+pub(crate) const HELD: u64 = radslag_log::HELD_SNAPSHOT;
 /// Where the rows of records after the snapshot begin: each is at this number and its first position.
 const TAIL: u64 = 1 << 40;
 

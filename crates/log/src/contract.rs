@@ -42,6 +42,12 @@ pub struct Append {
     pub root: Digest,
 }
 
+/// The row of kind [`RowKind::Snapshot`] in which a replica notes the snapshot that it began from: `radslag.log.v1.HeldSnapshot`.
+pub const HELD_SNAPSHOT: u64 = 0;
+/// The row of kind [`RowKind::Setting`] in which a replica keeps the last checkpoint of each epoch that it verified:
+/// `radslag.log.v1.Checkpoints`.
+pub const CHECKPOINTS: u64 = 4;
+
 /// What kind of thing a row holds. The numbers are on disk and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -13,7 +13,8 @@ mod memory;
 pub mod conformance;
 
 pub use contract::{
-    Append, Commit, EventLog, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange, RowKey, RowKind, StoredRecord,
+    Append, CHECKPOINTS, Commit, EventLog, HELD_SNAPSHOT, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange,
+    RowKey, RowKind, StoredRecord,
 };
 pub use error::LogError;
 pub use memory::MemoryLog;

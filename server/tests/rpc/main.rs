@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(unix)]
+mod backups;
 mod clock;
 mod clocks;
+#[cfg(unix)]
+mod ending;
 mod filtering;
 mod following;
 mod harness;

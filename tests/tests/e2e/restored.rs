@@ -211,7 +211,7 @@ fn a_restore_that_was_cut_short_is_served_by_nobody_and_begins_afresh() {
     restore(&town, "new", &copy)
         .exits(1)
         .says("there is no log.key")
-        .says("put the log.key of this server into the copy");
+        .says("put the log.key of this server into that directory");
     fs::rename(town.path("aside"), &key).unwrap();
     assert!(!town.path("new").exists());
     // Another server's: found out when everything is copied.

@@ -65,18 +65,34 @@ pub(crate) enum Command {
     Config,
     /// Verifies every log of a store that no server has open
     Check,
-    /// Copies the store to a directory (not in this release)
+    /// Backs every log and the log's key up into a directory, while the server runs or when it does not
+    #[command(after_help = "Example: radslagd backup /mnt/backup/2026-06-15 --data ./radslag-data\n\n\
+        The backup holds the logs as they stand when it begins; the server goes on meanwhile. It is read over a socket in the data directory \
+        that only the server's user may open, so run it as that user. The directory holds log.key: keep it as safe as the server. A backup \
+        that was cut short is taken for one by nobody; run it again. To check it: radslagd check --data DIR. To go back to it: \
+        radslagd restore DIR --data NEW.")]
     Backup {
-        /// Where to.
+        /// Where to: a directory that is empty or not there yet.
         dir: PathBuf,
     },
-    /// Makes a copy of a data directory the data directory; what it lacks, replicas hand in again
+    /// Makes a backup, a copy or replicas' logs the data directory; what it lacks, replicas hand in again
+    #[command(
+        after_help = "Examples:\n  radslagd restore /mnt/backup/2026-06-15 --data ./radslag-data-2\n  \
+        radslagd restore --from-replica haninge --from-replica huddinge --log-key log.key --data ./radslag-data-2\n\n\
+        From replicas, when the server's disk is gone: what they hold is verified from the first record on and only read; of several replicas \
+        of one programme the one that reaches furthest is taken. It needs the log.key of the server that is lost, because replicas follow \
+        no log by another key. A replica's own queued changes stay with it."
+    )]
     Restore {
-        /// The copy, taken while no server ran on it.
+        /// A backup, or a copy of a data directory that was taken while no server ran on it.
+        #[arg(required_unless_present = "from_replica")]
         dir: Option<PathBuf>,
-        /// A replica to take the log from.
+        /// The folder of a replica to take the log from; may be given several times.
         #[arg(long, value_name = "DIR", conflicts_with = "dir")]
-        from_replica: Option<PathBuf>,
+        from_replica: Vec<PathBuf>,
+        /// With --from-replica: the copy that was kept of the lost server's log.key.
+        #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+        log_key: Option<PathBuf>,
     },
     /// Makes the store smaller (not in this release)
     Compact,

@@ -1,9 +1,13 @@
 //! What each command does, down to its exit code.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use radslag_server::{Config, ConfigError, InForce, StartError, check, config, restore, start, telemetry};
+use radslag_server::{
+    Config, ConfigError, InForce, Progress, RecoveryError, StartError, backup, check, config, restore,
+    restore_from_replicas, start, telemetry,
+};
 
 use crate::args::{Args, Command};
 use crate::say;
@@ -12,6 +16,9 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const LOG_FAILED: u8 = 5;
+
+/// How often a backup says how far it is.
+const BETWEEN_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs a command line; gives the exit code.
 pub(crate) fn run(args: Args) -> u8 {
@@ -29,12 +36,11 @@ pub(crate) fn run(args: Args) -> u8 {
         Command::Serve => serve(config),
         Command::Config => print(&in_force),
         Command::Check => check_store(&config),
-        Command::Backup { dir: _ } => not_yet("backup", "stop the server and copy its data directory"),
-        Command::Restore { dir: Some(dir), from_replica: _ } => restore_store(&config, &dir),
-        Command::Restore { dir: None, from_replica: _ } => not_yet(
-            "restore --from-replica",
-            "name a copy of a data directory: radslagd restore DIR --data NEW",
-        ),
+        Command::Backup { dir } => back_up(&config, &dir),
+        Command::Restore { dir: Some(dir), from_replica: _, log_key: _ } => restore_store(&config, &dir),
+        Command::Restore { dir: None, from_replica, log_key } => {
+            restore_replicas(&config, &from_replica, log_key.as_deref())
+        }
         Command::Compact => {
             not_yet("compact", "the store grows by a few hundred bytes a change; leave it as it is")
         }
@@ -58,6 +64,11 @@ fn not_yet(command: &str, instead: &str) -> Result<(), u8> {
 }
 
 fn failed(error: &StartError) -> u8 {
+    say::error(error, error.hint());
+    error.exit_code()
+}
+
+fn not_recovered(error: &RecoveryError) -> u8 {
     say::error(error, error.hint());
     error.exit_code()
 }
@@ -97,7 +108,9 @@ fn check_store(config: &Config) -> Result<(), u8> {
     if outcome.is_err() {
         say::sentence(
             "a log failed verification",
-            Some("keep the directory as it is, and ask a replica for its copy"),
+            Some(
+                "keep the directory as it is, and restore a backup, or replicas' logs with `radslagd restore --from-replica`",
+            ),
         );
     }
     outcome
@@ -115,7 +128,51 @@ fn restore_store(config: &Config, from: &Path) -> Result<(), u8> {
     if restored.is_empty() {
         say::line("the copy holds no programme")?;
     }
+    say_how_to_start(config)
+}
+
+fn restore_replicas(config: &Config, replicas: &[PathBuf], log_key: Option<&Path>) -> Result<(), u8> {
+    telemetry::start(&config.log);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(|error| no_runtime(&error))?;
+    let taken = runtime.block_on(restore_from_replicas(config, replicas, log_key));
+    for programme in taken.map_err(|error| not_recovered(&error))? {
+        let (id, cut) = (programme.restored.program, programme.restored.cut);
+        let from = programme.replica.display();
+        say::line(&format!(
+            "{id}  restored up to position {cut} from {from}; replicas hand in what came after"
+        ))?;
+        if let Some(why) = programme.stopped {
+            say::note(&format!(
+                "what {from} holds after position {cut} does not hold: {why}; another replica may have it whole"
+            ));
+        }
+    }
+    say_how_to_start(config)
+}
+
+fn say_how_to_start(config: &Config) -> Result<(), u8> {
     say::line(&format!("start it: radslagd serve --data {}", config.data.display()))
+}
+
+fn back_up(config: &Config, dir: &Path) -> Result<(), u8> {
+    telemetry::start(&config.log);
+    let mut said = Instant::now();
+    let progress = |at: Progress| {
+        if said.elapsed() >= BETWEEN_WORDS {
+            said = Instant::now();
+            say::note(&format!("{}  {} of {} records", at.program, at.position, at.of));
+        }
+    };
+    let done = backup(&config.data, dir, progress).map_err(|error| not_recovered(&error))?;
+    for programme in &done {
+        let (id, position, root) = (programme.program, programme.position, programme.root);
+        say::line(&format!("{id}  backed up  {position} records, root {root}"))?;
+    }
+    if done.is_empty() {
+        say::line("the store holds no programme")?;
+    }
+    say::line(&format!("check it: radslagd check --data {}", dir.display()))
 }
 
 fn serve(config: Config) -> Result<(), u8> {

@@ -33,6 +33,11 @@ pub(crate) fn sentence(what: &str, hint: Option<&str>) {
     put(format!("error: {what}\n"), hint);
 }
 
+/// Prints talk: how far something is, or what to know beside the data.
+pub(crate) fn note(what: &str) {
+    put(format!("{what}\n"), None);
+}
+
 /// Prints that the program itself is at fault.
 pub(crate) fn fault() {
     sentence(
