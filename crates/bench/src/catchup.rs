@@ -1,5 +1,6 @@
 //! The scenario: a client reads a long log from its begin, computes the Merkle root on the way and holds it against the checkpoint.
-//! Beside it the same messages, byte for byte, in a bare stream. The passes alternate, and the middle one of each counts.
+//! Beside it the same messages, byte for byte, in a bare stream: once not looked at, and once read and checked just as well, which is
+//! what a server would give that costs nothing. The passes alternate, and the middle one of each counts.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use prost::Message as _;
 use radslag_core::id::ProgramId;
+use radslag_proto::api::v1 as api;
 use serde_json::json;
 use tonic::Request;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -17,9 +19,10 @@ use crate::fill::{self, Fill};
 use crate::goals::{Goal, Ratios};
 use crate::host::{Costs, Host, Place};
 use crate::measure::rounded;
+use crate::whole::{self, Checker};
 use crate::yardstick::stream::{Bare, Through};
 use crate::yardstick::wire::{self, Raw};
-use crate::{Failed, number, whole};
+use crate::{Failed, number};
 
 /// Where the real server is asked for its stream.
 const SUBSCRIBE: &str = "/radslag.api.v1.SyncService/Subscribe";
@@ -56,7 +59,7 @@ pub(crate) async fn run(asked: &Asked) -> Result<(), Failed> {
     let messages = folder.path().join("messages");
     let kept = keep(&host, program, &messages).await?;
     let bare = Bare::start(&messages)?;
-    let (mut records, mut passes, mut throughs) = (0, Vec::new(), Vec::new());
+    let (mut records, mut passes, mut throughs, mut checked) = (0, Vec::new(), Vec::new(), Vec::new());
     for _ in 0..asked.reads {
         let meter = host.meter()?;
         let read = whole::read(host.remote(), program, |_| {}).await?;
@@ -64,19 +67,26 @@ pub(crate) async fn run(asked: &Asked) -> Result<(), Failed> {
         records = read.records;
         say("catchup", records, kept, pass.elapsed, Some(pass.costs));
         passes.push(pass.elapsed);
-        let through = bare.read().await?;
+        let through = bare.read(|_| Ok(())).await?;
         if (through.messages, through.bytes) != (kept.messages, kept.bytes) {
             return Err("the bare stream is not the server's".into());
         }
         say("stream", records, kept, through.elapsed, None);
         throughs.push(through.elapsed);
+        let mut checker = Checker::new(host.remote(), program, |_| {}).await?;
+        let through = bare.read(|message| checker.take(api::SubscribeResponse::decode(message)?)).await?;
+        checker.finish()?;
+        say("stream-checked", records, kept, through.elapsed, None);
+        checked.push(through.elapsed);
     }
     drop(bare);
     let costs = host.close(&meter)?;
     let rate = |times: &mut Vec<Duration>| records as f64 / middle(times).as_secs_f64();
-    let (read, bare) = (rate(&mut passes), rate(&mut throughs));
+    let (read, bare, checked) = (rate(&mut passes), rate(&mut throughs), rate(&mut checked));
     let mut ratios = Ratios::default();
     ratios.ratio("catchup_to_bare_stream", read, bare, Goal::AtLeast(0.7));
+    ratios.ratio("catchup_to_bare_stream_that_is_checked", read, checked, Goal::None);
+    ratios.ratio("bare_stream_that_is_checked_to_bare_stream", checked, bare, Goal::None);
     ratios.add("catchup_events_per_s", read, Goal::AtLeast(1_300_000.0));
     if let Some(server) = costs.server {
         ratios.add("server_peak_rss_mib", server.peak_kib as f64 / 1024.0, Goal::None);

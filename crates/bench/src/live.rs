@@ -12,7 +12,7 @@ use radslag_proto::api::v1::subscribe_response::Frame;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use crate::goals::{Goal, Ratios};
 use crate::host::{Host, Place};
@@ -21,7 +21,7 @@ use crate::push::{Desk, desks};
 use crate::{Failed, number};
 
 /// How many push at a steady pace.
-const PACED: usize = 8;
+const PACED: u32 = 8;
 
 /// How long from a push until another subscriber has the event
 #[derive(Args, Clone, Debug)]
@@ -74,7 +74,7 @@ pub(crate) async fn run(asked: &Asked) -> Result<(), Failed> {
 async fn measure(asked: &Asked, subscribers: usize, pace: Option<u32>) -> Result<Measured, Failed> {
     let host = Host::open(&asked.place).await?;
     let writers = if pace.is_some() { PACED } else { 1 };
-    let desks = desks(&host, writers, 1).await?;
+    let desks = desks(&host, usize::try_from(writers)?, 1).await?;
     let program = desks[0].writers[0].program().to_string();
     let (head, known) = watch::channel(u64::MAX);
     let mut readers = JoinSet::new();
@@ -85,9 +85,14 @@ async fn measure(asked: &Asked, subscribers: usize, pace: Option<u32>) -> Result
     let meter = host.meter()?;
     let gate = Arc::new(Gate::open(asked.length.bound()));
     let mut tasks = JoinSet::new();
-    for desk in desks {
-        let every = pace.map(|pace| Duration::from_secs(writers as u64) / pace);
-        tasks.spawn(push(desk, every, Arc::clone(&gate)));
+    let begin = tokio::time::Instant::now();
+    for (number, desk) in (0_u32..).zip(desks) {
+        // One after the other and never all at once.
+        let ticks = pace.map(|pace| {
+            let every = Duration::from_secs(1) / pace;
+            interval_at(begin + every * number, every * writers)
+        });
+        tasks.spawn(push(desk, ticks, Arc::clone(&gate)));
     }
     let mut sent = Vec::new();
     while let Some(done) = tasks.join_next().await {
@@ -163,8 +168,7 @@ async fn read(mut stream: Stream, mut last: watch::Receiver<u64>) -> Result<Arri
 }
 
 /// Pushes single events, one after the other or each at its time.
-async fn push(mut desk: Desk, every: Option<Duration>, gate: Arc<Gate>) -> Result<Vec<Sent>, Failed> {
-    let mut ticks = every.map(tokio::time::interval);
+async fn push(mut desk: Desk, mut ticks: Option<Interval>, gate: Arc<Gate>) -> Result<Vec<Sent>, Failed> {
     if let Some(ticks) = &mut ticks {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     }

@@ -35,6 +35,16 @@ pub(crate) enum Bound {
     Events(u64),
 }
 
+impl Bound {
+    /// No more events than so many, where it counts them.
+    pub(crate) const fn at_most(self, most: u64) -> Self {
+        match self {
+            Self::Events(events) if events > most => Self::Events(most),
+            Self::Events(_) | Self::Time(_) => self,
+        }
+    }
+}
+
 /// A running cell: every writer asks it before each call.
 pub(crate) struct Gate {
     bound: Bound,
@@ -204,5 +214,7 @@ mod tests {
         let gate = Gate::open(Bound::Events(130));
         assert_eq!((0..9).filter(|_| gate.admits(64)).count(), 3);
         assert!(!Gate::open(Bound::Time(Duration::ZERO)).admits(1));
+        assert_eq!(Bound::Events(130).at_most(9), Bound::Events(9));
+        assert_eq!(Bound::Events(3).at_most(9), Bound::Events(3));
     }
 }

@@ -36,31 +36,58 @@ pub(crate) fn request(program: ProgramId) -> api::SubscribeRequest {
 pub(crate) async fn read(
     remote: &Remote,
     program: ProgramId,
-    mut each: impl FnMut(&v1::Record),
+    each: impl FnMut(&v1::Record) + Send,
 ) -> Result<Whole, Failed> {
-    let key: [u8; 32] =
-        remote.hello("").await?.log_key.try_into().map_err(|_| "the server's key is not 32 bytes")?;
-    let key = PublicKey::from_bytes(&key)?;
-    let mut tree = Tree::default();
-    let mut told = None;
+    let mut checker = Checker::new(remote, program, each).await?;
     let began = Instant::now();
     let mut stream = remote.sync().subscribe(request(program)).await?.into_inner();
     while let Some(message) = stream.message().await? {
+        checker.take(message)?;
+    }
+    Ok(Whole { records: checker.finish()?, elapsed: began.elapsed() })
+}
+
+/// What is done with the messages of a stream, wherever they come from.
+pub(crate) struct Checker<F> {
+    program: ProgramId,
+    key: PublicKey,
+    tree: Tree,
+    checkpoint: Option<String>,
+    each: F,
+}
+
+impl<F: FnMut(&v1::Record)> Checker<F> {
+    /// For a log of this server.
+    pub(crate) async fn new(remote: &Remote, program: ProgramId, each: F) -> Result<Self, Failed> {
+        let key: [u8; 32] =
+            remote.hello("").await?.log_key.try_into().map_err(|_| "the server's key is not 32 bytes")?;
+        let key = PublicKey::from_bytes(&key)?;
+        Ok(Self { program, key, tree: Tree::default(), checkpoint: None, each })
+    }
+
+    /// The next message.
+    pub(crate) fn take(&mut self, message: api::SubscribeResponse) -> Result<(), Failed> {
         match message.frame {
-            Some(Frame::Events(events)) => tree.take(&events, &mut each)?,
-            Some(Frame::CaughtUp(caught_up)) => told = Some(caught_up.checkpoint),
+            Some(Frame::Events(events)) => self.tree.take(&events, &mut self.each)?,
+            Some(Frame::CaughtUp(caught_up)) => self.checkpoint = Some(caught_up.checkpoint),
             Some(Frame::Heartbeat(_)) | None => {}
             Some(Frame::MustRefetch(refetch)) => {
                 return Err(format!("the server has another log: {}", refetch.reason).into());
             }
         }
+        Ok(())
     }
-    let checkpoint = told.ok_or("the stream ended before it had caught up")?;
-    let checkpoint = Checkpoint::verify(&checkpoint, program, &key)?;
-    if (checkpoint.size, checkpoint.root) != (tree.frontier.size(), tree.frontier.root()) {
-        return Err(format!("the root over {} records is not the checkpoint's", tree.frontier.size()).into());
+
+    /// How many records there were; an error where their root is not the checkpoint's.
+    pub(crate) fn finish(&self) -> Result<u64, Failed> {
+        let note = self.checkpoint.as_deref().ok_or("the stream ended before it had caught up")?;
+        let checkpoint = Checkpoint::verify(note, self.program, &self.key)?;
+        let frontier = &self.tree.frontier;
+        if (checkpoint.size, checkpoint.root) != (frontier.size(), frontier.root()) {
+            return Err(format!("the root over {} records is not the checkpoint's", frontier.size()).into());
+        }
+        Ok(frontier.size())
     }
-    Ok(Whole { records: tree.frontier.size(), elapsed: began.elapsed() })
 }
 
 /// The tree as far as it was read.

@@ -53,7 +53,9 @@ fn pushes_are_counted_and_held_against_their_parts() {
     for yardstick in ["fdatasync-4k", "fdatasync-64k", "sign", "verify"] {
         assert_eq!(cells(&lines, yardstick).len(), 1, "{yardstick}");
     }
-    for hot in ["hot-apart", "hot-different-fields", "hot-same-field"] {
+    for hot in
+        ["hot-different-fields-apart", "hot-different-fields", "hot-same-field-apart", "hot-same-field"]
+    {
         assert_eq!(cells(&lines, hot)[0]["refused"], 0, "{hot}");
     }
     let ratios = ratios(&lines);

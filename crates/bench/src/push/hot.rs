@@ -1,4 +1,4 @@
-//! Eight writers on one activity, each the only one of its field or all of the same, beside the same on activities of their own.
+//! Eight writers on one activity, each the only one of its field or all of the same, beside the same edits of activities of their own.
 //! Nobody sees what the others write. Afterwards every event stands in the log once, and what the writers disagree about is open.
 
 use std::collections::BTreeSet;
@@ -18,17 +18,19 @@ pub(super) const WRITERS: usize = 8;
 /// How many events each hands in at once.
 pub(super) const BATCH: usize = 10;
 
-/// Each on an activity of their own.
-pub(super) const APART: &str = "hot-apart";
-/// All on one, each on a field of their own.
+/// Eight fields, each of another activity.
+pub(super) const FIELDS_APART: &str = "hot-different-fields-apart";
+/// Eight fields of one activity.
 pub(super) const FIELDS: &str = "hot-different-fields";
-/// All on one field of one.
+/// One field of each of eight activities.
+pub(super) const FIELD_APART: &str = "hot-same-field-apart";
+/// One field of one activity.
 pub(super) const FIELD: &str = "hot-same-field";
 
-/// Measures the three; fails where an event is lost.
+/// Measures the four; fails where an event is lost.
 pub(super) async fn run(place: &Place, bound: Bound) -> Result<Vec<Cell>, Failed> {
     let mut cells = Vec::new();
-    for scenario in [APART, FIELDS, FIELD] {
+    for scenario in [FIELDS_APART, FIELDS, FIELD_APART, FIELD] {
         cells.push(measure(place, bound, scenario).await?);
     }
     Ok(cells)
@@ -78,17 +80,16 @@ async fn measure(place: &Place, bound: Bound, scenario: &'static str) -> Result<
 
 /// Which activity and which field each desk edits.
 fn subjects(scenario: &str, desks: &[Desk], parties: &[EntityId]) -> Vec<(EntityId, Subject)> {
-    let own: Vec<EntityId> = desks.iter().map(|desk| desk.writers[0].activity()).collect();
-    match scenario {
-        APART => own.into_iter().map(|activity| (activity, Subject::Comment)).collect(),
-        FIELD => own.iter().map(|_| (own[0], Subject::Comment)).collect(),
-        _ => {
-            let several = [Subject::Comment, Subject::Title, Subject::Time, Subject::Cost];
-            let parties = parties.iter().copied();
-            let several = several.into_iter().chain(parties.map(Subject::Responsible));
-            own.iter().map(|_| own[0]).zip(several).collect()
-        }
+    let own = desks.iter().map(|desk| desk.writers[0].activity());
+    let apart = [FIELDS_APART, FIELD_APART].contains(&scenario);
+    let first = desks.first().map(|desk| desk.writers[0].activity());
+    let on = own.map(|activity| if apart { activity } else { first.unwrap_or(activity) });
+    if [FIELD_APART, FIELD].contains(&scenario) {
+        return on.map(|activity| (activity, Subject::Comment)).collect();
     }
+    let texts = [Subject::Comment, Subject::Title, Subject::Time, Subject::Cost];
+    let parties = parties.iter().copied().map(Subject::Responsible);
+    on.zip(texts.into_iter().chain(parties)).collect()
 }
 
 /// How many sides the open conflicts of a programme have together.

@@ -67,9 +67,12 @@ fn many_programmes(cells: &Cells, asked: &Asked, ratios: &mut Ratios) {
 
 fn hot(cells: &Cells, ratios: &mut Ratios) {
     let cell = |scenario| cells.find(scenario, hot::WRITERS, hot::BATCH);
-    let Some(apart) = cell(hot::APART) else { return };
-    for (scenario, name) in [(hot::FIELDS, "hot_different_fields"), (hot::FIELD, "hot_same_field")] {
-        let Some(cell) = cell(scenario) else { continue };
+    let pairs = [
+        (hot::FIELDS, hot::FIELDS_APART, "hot_different_fields"),
+        (hot::FIELD, hot::FIELD_APART, "hot_same_field"),
+    ];
+    for (scenario, apart, name) in pairs {
+        let Some((cell, apart)) = cell(scenario).zip(cell(apart)) else { continue };
         let goal = Goal::AtLeast(0.9);
         ratios.ratio(format!("{name}_to_apart"), cell.events_per_s(), apart.events_per_s(), goal);
         ratios.add(format!("{name}_refused"), cell.refused as f64, Goal::AtMost(0.0));

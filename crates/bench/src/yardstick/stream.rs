@@ -1,4 +1,4 @@
-//! gRPC alone: a stream of messages that lie ready in the memory of a process of its own, read and not looked at.
+//! gRPC alone: a stream of messages that lie ready in the memory of a process of its own.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,8 +27,11 @@ impl Bare {
         Ok(Self(Process::start(&Role::Stream { messages: messages.to_owned() })?))
     }
 
-    /// Reads all of them once.
-    pub(crate) async fn read(&self) -> Result<Through, Failed> {
+    /// Reads all of them once, and shows each.
+    pub(crate) async fn read(
+        &self,
+        mut each: impl FnMut(Bytes) -> Result<(), Failed>,
+    ) -> Result<Through, Failed> {
         let path = PathAndQuery::from_static(STREAM);
         let mut client = tonic::client::Grpc::new(wire::connect(&self.0.url).await?);
         client.ready().await?;
@@ -38,6 +41,7 @@ impl Bare {
         while let Some(message) = stream.message().await? {
             messages += 1;
             bytes += message.len() as u64;
+            each(message)?;
         }
         Ok(Through { messages, bytes, elapsed: began.elapsed() })
     }
