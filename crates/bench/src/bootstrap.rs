@@ -2,11 +2,11 @@
 //!
 //! "Usable" means that the programme can be shown: everything is stored, the head is the server's, and the view has been read.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::Args;
 use radslag_client::clock::{SystemClock, SystemIds};
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
@@ -14,76 +14,56 @@ use radslag_client::settings::Settings;
 use radslag_core::id::ProgramId;
 use radslag_core::view;
 use radslag_engine::clock::IdSource as _;
-use radslag_server::Config;
 use radslag_trust::keys::DeviceKey;
 use serde_json::json;
 
 use crate::Failed;
-use crate::writer::Writer;
+use crate::fill::{self, Fill};
+use crate::host::{Host, Place};
 
 /// How many municipalities write.
 const WRITERS: usize = 8;
 /// How many activities each of them has, and edits one after the other.
 const ACTIVITIES: usize = 250;
 
-/// How it is called.
-pub(crate) const USAGE: &str = "\
-usage: radslag-bench bootstrap [--events N] [--dir DIR]
-
-  bootstrap    a new replica of a programme with N events in 2 000 activities (200000 where nothing is said):
-               from a snapshot, and by its whole history";
-
-/// Reads the arguments after the name of the scenario.
-pub(crate) fn read_arguments(arguments: &[&str]) -> Result<(u64, PathBuf), String> {
-    let (mut events, mut dir) = (200_000, std::env::temp_dir());
-    for pair in arguments.chunks(2) {
-        match pair {
-            ["--events", count] => {
-                let read = count.parse().ok().filter(|count| (1_000..=10_000_000).contains(count));
-                events =
-                    read.ok_or_else(|| format!("--events is {count:?}, not a number from 1000 to 10000000"))?;
-            }
-            ["--dir", path] => dir = PathBuf::from(path),
-            [flag, ..] => return Err(format!("{flag:?} is not a flag, or lacks its value")),
-            [] => {}
-        }
-    }
-    Ok((events, dir))
+/// A new replica of a programme of 2 000 activities, from a snapshot and by its whole history
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    place: Place,
+    /// How many events the programme has
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    events: u64,
 }
 
 /// Measures it and prints one JSON object.
-pub(crate) async fn run(dir: &Path, events: u64) -> Result<(), Failed> {
-    let data = tempfile::tempdir_in(dir)?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = Config { data: data.path().join("data"), listen, ..Config::default() };
-    let server = radslag_server::start(config).await?;
-    let measured = measure(&server.url(), data.path(), events).await;
-    server.shutdown().await;
-    println!("{}", measured?);
+pub(crate) async fn run(asked: &Asked) -> Result<(), Failed> {
+    let data = tempfile::tempdir_in(&asked.place.folder.dir)?;
+    let host = Host::open(&asked.place).await?;
+    println!("{}", measure(host.remote(), data.path(), asked.events).await?);
     Ok(())
 }
 
-async fn measure(url: &str, dir: &Path, events: u64) -> Result<serde_json::Value, Failed> {
-    let remote = Remote::connect(url).await?;
+async fn measure(remote: &Remote, dir: &Path, events: u64) -> Result<serde_json::Value, Failed> {
     let began = Instant::now();
-    let program = write(&remote, events).await?;
+    let program = fill::write(remote, &Fill { events, writers: WRITERS, activities: ACTIVITIES }).await?;
     let written_s = began.elapsed().as_secs_f64();
     let log_key: [u8; 32] =
         remote.hello("").await?.log_key.try_into().map_err(|_| "the server's key is not 32 bytes")?;
 
     // The first replica waits for the snapshot to be made, the second gets the same one.
-    let first = from_snapshot(&remote, program, &dir.join("first"), &log_key).await?;
-    let mut second = from_snapshot(&remote, program, &dir.join("second"), &log_key).await?;
-    let mut whole = make(&remote, program, &dir.join("whole"))?;
+    let first = from_snapshot(remote, program, &dir.join("first"), &log_key).await?;
+    let mut second = from_snapshot(remote, program, &dir.join("second"), &log_key).await?;
+    let mut whole = make(remote, program, &dir.join("whole"))?;
     let began = Instant::now();
-    whole.pull(&remote, |_, _| {}).await?;
+    whole.pull(remote, |_, _| {}).await?;
     let activities = shown(&whole);
     let full_s = began.elapsed().as_secs_f64();
 
     let provisional = second.replica.provisional.as_ref().ok_or("it began without a snapshot")?;
     let bytes = provisional.snapshot.encode().len();
     let began = Instant::now();
-    let history = second.replica.fetch_history(&remote, None, |_, _| {}).await?;
+    let history = second.replica.fetch_history(remote, None, |_, _| {}).await?;
     let history_s = began.elapsed().as_secs_f64();
     let same = second.replica.ledger.state.hash() == whole.ledger.state.hash();
     if !history.complete || !same || first.activities != activities {
@@ -151,38 +131,6 @@ fn reopen(replica: Replica, dir: &Path) -> Result<f64, Failed> {
     let opened = began.elapsed().as_secs_f64();
     replica.close()?;
     Ok(opened)
-}
-
-/// Municipalities that edit their activities in turn, all at once, until the log has so many events.
-async fn write(remote: &Remote, events: u64) -> Result<ProgramId, Failed> {
-    let (mut first, subgoal) = Writer::begin(remote).await?;
-    let program = first.program();
-    let mut desks = Vec::with_capacity(WRITERS);
-    for _ in 1..WRITERS {
-        desks.push(first.join(remote, subgoal).await?);
-    }
-    first.look(remote).await?;
-    desks.push(first);
-    let share = events / WRITERS as u64;
-    let mut tasks = tokio::task::JoinSet::new();
-    for mut desk in desks {
-        let remote = remote.clone();
-        tasks.spawn(async move {
-            desk.add(&remote, subgoal, ACTIVITIES).await?;
-            let mut left = share.saturating_sub(ACTIVITIES as u64);
-            while left > 0 {
-                let most = usize::try_from(left).unwrap_or(ACTIVITIES).min(ACTIVITIES);
-                let bundle = desk.edit_all(most)?;
-                desk.push(&remote, bundle).await?;
-                left = left.saturating_sub(most as u64);
-            }
-            Ok::<(), Failed>(())
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done??;
-    }
-    Ok(program)
 }
 
 fn seconds(s: f64) -> f64 {

@@ -7,8 +7,7 @@ use radslag_client::remote::Remote;
 use radslag_client::settings::Settings;
 use radslag_core::command::Draft;
 use radslag_core::digest::Digest;
-use radslag_core::event::{Authority, Base, Change, NewValue};
-use radslag_core::field::FieldKey;
+use radslag_core::event::{Authority, Base, Change, PartyKind};
 use radslag_core::id::{DeviceId, DeviceSeq, EntityId, MemberId, Position, ProgramId};
 use radslag_core::value::Slot;
 use radslag_engine::clock::{Clock, IdSource, SystemClock, SystemIds};
@@ -17,11 +16,10 @@ use radslag_proto::api::v1::answer::Answer;
 use radslag_proto::convert::bundle::{encode_bundle, encode_event};
 use radslag_trust::bundle::sign_bundle;
 use radslag_trust::keys::DeviceKey;
+use tonic::codegen::Bytes;
 
 use crate::Failed;
-
-/// A comment as people write them.
-const COMMENT: &str = "Avstämning med näringslivscheferna i april; underlag skickas ut två veckor i förväg.";
+use crate::drafts::{Subject, activity_added, fresh};
 
 /// A device and where its chain ends.
 pub(crate) struct Writer {
@@ -33,10 +31,8 @@ pub(crate) struct Writer {
     others: Vec<EntityId>,
     /// Which of them [`Writer::edit_next`] goes on with.
     next: usize,
-}
-
-fn fresh() -> EntityId {
-    EntityId::new(SystemIds.random_id())
+    /// Whether it sees everything up to the answers that it gets.
+    looks: bool,
 }
 
 fn settings(server: &str, program: ProgramId, member: MemberId) -> Result<Settings, Failed> {
@@ -60,6 +56,7 @@ impl Writer {
             activity: fresh(),
             others: Vec::new(),
             next: 0,
+            looks: true,
         }
     }
 
@@ -83,13 +80,16 @@ impl Writer {
                 .with_text(Slot::TITLE, "Näringsliv"),
             Draft::new(Change::SubgoalAdded { subgoal, area, order_key: key(), source: None })
                 .with_text(Slot::TITLE, "Fler företag"),
-            added(writer.activity, subgoal),
+            activity_added(writer.activity, subgoal),
         ];
-        let bundle = writer.sign(drafts)?;
-        let request = api::CreateProgramRequest { bundle: Some(bundle), request_id: String::new() };
+        let events = writer.author(drafts)?;
+        let request =
+            api::CreateProgramRequest { bundle: Some(writer.sign(events)), request_id: String::new() };
         let response = remote.admin().create_program(request).await?.into_inner();
-        writer.note(&response.answers, response.head.as_ref())?;
-        Ok((writer, subgoal))
+        match writer.note(&response.answers, response.head.as_ref())? {
+            0 => Ok((writer, subgoal)),
+            declined => Err(format!("the server declined {declined} events of a new programme").into()),
+        }
     }
 
     /// Another device of the same member, enrolled, with an activity of its own.
@@ -103,22 +103,64 @@ impl Writer {
             org_id: writer.settings.org.clone(),
             authority: Authority::Open,
         };
-        let bundle = writer.sign(vec![Draft::new(enrolled), added(writer.activity, subgoal)])?;
-        writer.push(remote, bundle).await?;
+        let events = writer.author(vec![Draft::new(enrolled), activity_added(writer.activity, subgoal)])?;
+        writer.push(remote, events).await?;
         Ok(writer)
     }
 
-    /// The next edit, authored and signed.
-    pub(crate) fn edit(&mut self) -> Result<api::Bundle, Failed> {
-        let revised =
-            Change::FieldRevised { entity: self.activity, field: FieldKey::Comment, value: NewValue::Sealed };
-        let text = format!("{COMMENT} Version {}.", self.chain.seq.get());
-        self.sign(vec![Draft::new(revised).with_text(Slot::COMMENT, &text)])
+    /// So many edits of its own activity, each in sight of the one before it.
+    pub(crate) fn edit(&mut self, count: usize) -> Result<Vec<Authored>, Failed> {
+        self.edit_field(self.activity, Subject::Comment, count)
+    }
+
+    /// So many edits of one field, each in sight of the one before it.
+    pub(crate) fn edit_field(
+        &mut self,
+        activity: EntityId,
+        subject: Subject,
+        count: usize,
+    ) -> Result<Vec<Authored>, Failed> {
+        let mut authored = Vec::with_capacity(count);
+        for _ in 0..count {
+            authored.extend(self.author(vec![subject.draft(activity, self.version())?])?);
+        }
+        Ok(authored)
+    }
+
+    /// What the next edit says: something that no other device says, and odd after even.
+    fn version(&self) -> u64 {
+        let [high, low, ..] = *self.settings.device.bytes();
+        u64::from(u16::from_be_bytes([high, low])) * 1_000_000 + self.chain.seq.get()
+    }
+
+    /// An edit of each of the first so many activities that it added.
+    pub(crate) fn edit_all(&mut self, count: usize) -> Result<Vec<Authored>, Failed> {
+        let version = self.version();
+        let few = self.others.iter().take(count);
+        let drafts: Result<Vec<Draft>, Failed> =
+            few.map(|activity| Subject::Comment.draft(*activity, version)).collect();
+        self.author(drafts?)
+    }
+
+    /// So many edits of the activities that it added, each in its turn and in sight of those before it.
+    pub(crate) fn edit_next(&mut self, count: usize) -> Result<Vec<Authored>, Failed> {
+        let mut authored = Vec::with_capacity(count);
+        for turn in self.next..self.next + count {
+            let activity = self.others[turn % self.others.len()];
+            authored.extend(self.edit_field(activity, Subject::Comment, 1)?);
+        }
+        self.next += count;
+        Ok(authored)
     }
 
     /// The programme that it writes in.
     pub(crate) const fn program(&self) -> ProgramId {
         self.settings.program
+    }
+
+    /// The activity that [`Writer::edit`] edits.
+    pub(crate) const fn activity(&self) -> EntityId {
+        self.activity
     }
 
     /// Where the log ended when it last looked.
@@ -133,7 +175,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds activities of its own, for [`Writer::edit_all`].
+    /// From now on it sees of the log what it has written itself, as a replica does that only hands in.
+    pub(crate) const fn look_no_more(&mut self) {
+        self.looks = false;
+    }
+
+    /// Adds activities of its own, for [`Writer::edit_all`] and [`Writer::edit_next`].
     pub(crate) async fn add(
         &mut self,
         remote: &Remote,
@@ -141,52 +188,42 @@ impl Writer {
         count: usize,
     ) -> Result<(), Failed> {
         let fresh: Vec<EntityId> = (0..count).map(|_| fresh()).collect();
-        let drafts = fresh.iter().map(|activity| added(*activity, subgoal)).collect();
+        let drafts = fresh.iter().map(|activity| activity_added(*activity, subgoal)).collect();
         self.others.extend(fresh);
-        let bundle = self.sign(drafts)?;
-        self.push(remote, bundle).await
+        let authored = self.author(drafts)?;
+        self.push(remote, authored).await
     }
 
-    /// An edit of each of the first so many activities that it added, in one bundle.
-    pub(crate) fn edit_all(&mut self, count: usize) -> Result<api::Bundle, Failed> {
-        let version = self.chain.seq.get();
-        let drafts = self.others.iter().take(count).map(|activity| comment(*activity, version)).collect();
-        self.sign(drafts)
+    /// Adds parties.
+    pub(crate) async fn add_parties(
+        &mut self,
+        remote: &Remote,
+        count: usize,
+    ) -> Result<Vec<EntityId>, Failed> {
+        let parties: Vec<EntityId> = (0..count).map(|_| fresh()).collect();
+        let draft = |(number, party): (usize, &EntityId)| {
+            let kind = PartyKind::Organisation;
+            let added = Change::PartyAdded { party: *party, kind, organisation: None, source: None };
+            Draft::new(added).with_text(Slot::NAME, &format!("Kommun {number}"))
+        };
+        let authored = self.author(parties.iter().enumerate().map(draft).collect())?;
+        self.push(remote, authored).await?;
+        Ok(parties)
     }
 
-    /// So many edits in one bundle, of the activities that it added, each in its turn and in sight of those before it.
-    pub(crate) fn edit_next(&mut self, count: usize) -> Result<api::Bundle, Failed> {
-        let version = self.chain.seq.get();
-        let turns = (self.next..self.next + count).map(|turn| self.others[turn % self.others.len()]);
-        let drafts: Vec<Draft> = turns.map(|activity| comment(activity, version)).collect();
-        self.next += count;
-        let mut authored = Vec::with_capacity(count);
-        for draft in drafts {
-            authored.extend(self.author(vec![draft])?);
+    /// Signs and hands in; every event is accepted, for a measurement of anything else would be a measurement of something else.
+    pub(crate) async fn push(&mut self, remote: &Remote, events: Vec<Authored>) -> Result<(), Failed> {
+        match self.hand_in(remote, events).await? {
+            0 => Ok(()),
+            declined => Err(format!("the server declined {declined} events").into()),
         }
-        Ok(self.bundle(authored))
     }
 
-    /// The activity that [`Writer::edit`] edits.
-    pub(crate) const fn activity(&self) -> EntityId {
-        self.activity
-    }
-
-    /// The last record that it knows of.
-    pub(crate) const fn base(&self) -> Position {
-        self.base
-    }
-
-    /// Hands a bundle in and takes the receipts.
-    pub(crate) async fn push(&mut self, remote: &Remote, bundle: api::Bundle) -> Result<(), Failed> {
-        let request = api::PushRequest { bundle: Some(bundle), request_id: String::new() };
+    /// Signs and hands in, and gives how many events the rules declined.
+    pub(crate) async fn hand_in(&mut self, remote: &Remote, events: Vec<Authored>) -> Result<u64, Failed> {
+        let request = api::PushRequest { bundle: Some(self.sign(events)), request_id: String::new() };
         let response = remote.sync().push(request).await?.into_inner();
         self.note(&response.answers, response.head.as_ref())
-    }
-
-    fn sign(&mut self, drafts: Vec<Draft>) -> Result<api::Bundle, Failed> {
-        let authored = self.author(drafts)?;
-        Ok(self.bundle(authored))
     }
 
     /// Events that were all written in sight of the same.
@@ -201,7 +238,7 @@ impl Writer {
         Ok(authored)
     }
 
-    fn bundle(&self, authored: Vec<Authored>) -> api::Bundle {
+    fn sign(&self, authored: Vec<Authored>) -> api::Bundle {
         let hashes: Vec<Digest> = authored.iter().map(|event| event.hash).collect();
         let signature = sign_bundle(&self.key, self.settings.program, self.settings.device, &hashes);
         let message = |event: Authored| encode_event(event.bytes, &event.values);
@@ -209,39 +246,50 @@ impl Writer {
         encode_bundle(self.settings.program, self.settings.device, signature.bytes(), events)
     }
 
-    /// A measurement of anything but accepted events would be a measurement of something else.
-    fn note(&mut self, answers: &[api::Answer], head: Option<&api::Cursor>) -> Result<(), Failed> {
-        let accepted = answers.iter().all(|answer| matches!(answer.answer, Some(Answer::Accepted(_))));
-        if !accepted || answers.is_empty() {
-            return Err(format!("the server did not accept an event: {answers:?}").into());
+    /// How many events were declined. One that was not even recorded, or that is not said, ends the run.
+    fn note(&mut self, answers: &[api::Answer], head: Option<&api::Cursor>) -> Result<u64, Failed> {
+        let mut declined = 0;
+        for answer in answers {
+            match &answer.answer {
+                Some(Answer::Accepted(_)) => {}
+                Some(Answer::Rejected(_)) => declined += 1,
+                other => return Err(format!("the server did not take an event: {other:?}").into()),
+            }
         }
         let head = head.ok_or("the server did not say where its log ends")?;
-        self.base = Position::new(head.position);
-        Ok(())
+        if answers.is_empty() {
+            return Err("the server did not say what became of an event".into());
+        }
+        if self.looks {
+            self.base = Position::new(head.position);
+        }
+        Ok(declined)
     }
 }
 
-fn comment(activity: EntityId, version: u64) -> Draft {
-    let change = Change::FieldRevised { entity: activity, field: FieldKey::Comment, value: NewValue::Sealed };
-    Draft::new(change).with_text(Slot::COMMENT, &format!("{COMMENT} Version {version}."))
+/// What events take as they are signed: bodies, values, and one signature.
+pub(crate) fn raw_bytes(events: &[Authored]) -> u64 {
+    /// How long a signature is.
+    const SIGNATURE: usize = 64;
+    (events.iter().map(Authored::size).sum::<usize>() + SIGNATURE) as u64
 }
 
-fn added(activity: EntityId, subgoal: EntityId) -> Draft {
-    let added = Change::ActivityAdded {
-        activity,
-        subgoal,
-        order_key: "i".to_owned(),
-        responsible: Vec::new(),
-        lead: None,
-        source: None,
-    };
-    Draft::new(added).with_text(Slot::TITLE, "Gemensamma företagsbesök")
+/// What the yardsticks carry.
+pub(crate) struct Payload {
+    /// One push, as it travels.
+    pub(crate) push: Bytes,
+    /// One event with its values, as it could be stored.
+    pub(crate) event: Bytes,
 }
 
-/// The bytes of one push with one edit, as they travel: what the yardsticks carry.
-pub(crate) fn payload() -> Result<Vec<u8>, Failed> {
+/// One push with so many edits.
+pub(crate) fn payload(batch: usize) -> Result<Payload, Failed> {
     let program = ProgramId::new(SystemIds.random_id());
     let member = MemberId::new(SystemIds.random_id());
-    let bundle = Writer::new(settings("http://127.0.0.1:0", program, member)?).edit()?;
-    Ok(api::PushRequest { bundle: Some(bundle), request_id: String::new() }.encode_to_vec())
+    let mut writer = Writer::new(settings("http://127.0.0.1:0", program, member)?);
+    let events = writer.edit(batch)?;
+    let bundle = writer.sign(events);
+    let event = bundle.events.first().map(prost::Message::encode_to_vec).unwrap_or_default();
+    let request = api::PushRequest { bundle: Some(bundle), request_id: String::new() };
+    Ok(Payload { push: request.encode_to_vec().into(), event: event.into() })
 }

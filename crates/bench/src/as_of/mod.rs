@@ -2,20 +2,20 @@
 //! the same question to both, in one run.
 
 mod fold;
-pub(crate) mod serve;
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use radslag_client::remote::Remote;
 use radslag_core::id::EntityId;
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::as_of::Recorded;
 use serde_json::{Value, json};
 
-use crate::Failed;
+use crate::host::{Folder, Served, on_disk};
 use crate::writer::Writer;
-use serve::Served;
+use crate::{Failed, number};
 
 /// How many municipalities write.
 const WRITERS: usize = 8;
@@ -26,58 +26,29 @@ const CHANGES: u64 = 100;
 /// How many records lie between the two points of the difference, in a log that has so many.
 const MEETING: u64 = 50_000;
 
-pub(crate) const USAGE: &str = "\
-usage: radslag-bench as-of [--events N] [--against N] [--activities A,B] [--reads N] [--dir DIR]
-
-  as-of           as-of, history, log and blame over the API, opening, folding and memory, of a programme with N
-                  events after its activities were added, against one with fewer
-  --events N      60000 where nothing is said; the goals are for 1000000
-  --against N     6000 where nothing is said; the goals are for 10000
-  --activities    32,1000 where nothing is said; the goals are for 32,10000
-  --reads N       how often each question is asked: 200 where nothing is said";
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Looking back in a long programme and in a short one: as-of, history, log and blame, opening, folding and memory
+///
+/// The goals are for --events 1000000 --against 10000 --activities 32,10000.
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Asked {
+    #[command(flatten)]
+    folder: Folder,
+    /// How many events the long programme has after its activities were added
+    #[arg(long, default_value_t = 60_000, value_parser = count())]
     events: u64,
+    /// How many events the short one has
+    #[arg(long, default_value_t = 6_000, value_parser = count())]
     against: u64,
+    /// How many activities there are; each number is a measurement of its own
+    #[arg(long, value_delimiter = ',', default_value = "32,1000", value_parser = number(8, 100_000))]
     activities: Vec<usize>,
+    /// How often each question is asked
+    #[arg(long, default_value_t = 200, value_parser = number(1, 1_000_000))]
     reads: usize,
-    dir: PathBuf,
 }
 
-/// Reads the arguments after the name of the scenario.
-pub(crate) fn read_arguments(arguments: &[&str]) -> Result<Asked, String> {
-    let mut asked = Asked {
-        events: 60_000,
-        against: 6_000,
-        activities: vec![32, 1_000],
-        reads: 200,
-        dir: std::env::temp_dir(),
-    };
-    let number = |text: &str, flag: &str, least: u64| {
-        let read = text.parse().ok().filter(|number| (least..=100_000_000).contains(number));
-        read.ok_or_else(|| format!("{flag} is {text:?}, not a number from {least} to 100000000"))
-    };
-    for pair in arguments.chunks(2) {
-        match pair {
-            ["--events", count] => asked.events = number(count, "--events", 1_000)?,
-            ["--against", count] => asked.against = number(count, "--against", 1_000)?,
-            ["--reads", count] => {
-                asked.reads = usize::try_from(number(count, "--reads", 1)?).unwrap_or(usize::MAX);
-            }
-            ["--activities", list] => {
-                let counts = list.split(',').map(|count| number(count, "--activities", 8));
-                let counts: Result<Vec<u64>, String> = counts.collect();
-                asked.activities =
-                    counts?.into_iter().map(|count| usize::try_from(count).unwrap_or(usize::MAX)).collect();
-            }
-            ["--dir", path] => asked.dir = PathBuf::from(path),
-            [flag, ..] => return Err(format!("{flag:?} is not a flag, or lacks its value")),
-            [] => {}
-        }
-    }
-    Ok(asked)
+fn count() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1_000..=100_000_000)
 }
 
 /// Measures it and prints a JSON object for each programme, then the ratios.
@@ -118,21 +89,22 @@ struct Written {
 }
 
 async fn measure(asked: &Asked, activities: usize, events: u64) -> Result<Value, Failed> {
-    let data = tempfile::tempdir_in(&asked.dir)?;
-    let served = Served::start(data.path()).await?;
+    let data = tempfile::tempdir_in(&asked.folder.dir)?;
+    let cache = asked.folder.cache_mib;
+    let served = Served::start(data.path(), cache).await?;
     let began = Instant::now();
     let written = write(&served.remote, activities, events).await?;
     let per_s = events as f64 / began.elapsed().as_secs_f64();
-    let (_, peak_writing) = served.memory()?;
+    let peak_writing = served.used()?.peak_kib >> 10;
     let mut said = ask(&served.remote, &written, asked.reads).await?;
-    let (_, peak) = served.memory()?;
+    let peak = served.used()?.peak_kib >> 10;
     served.kill()?;
-    let killed = Served::start(data.path()).await?;
+    let killed = Served::start(data.path(), cache).await?;
     let after_kill = killed.first_answer;
     killed.stop()?;
-    let again = Served::start(data.path()).await?;
+    let again = Served::start(data.path(), cache).await?;
     let after_stop = again.first_answer;
-    let (live, _) = again.memory()?;
+    let live = again.used()?.resident_kib >> 10;
     again.stop()?;
     let folded = fold::measure(data.path())?;
     let fields = said.as_object_mut().ok_or("a measurement is an object")?;
@@ -143,7 +115,7 @@ async fn measure(asked: &Asked, activities: usize, events: u64) -> Result<Value,
         "folded_per_s": folded.per_s.round(), "read_and_folded_per_s": folded.with_reading_per_s.round(),
         "fold_share_of_writing": (per_s / folded.per_s * 1_000.0).round() / 1_000.0,
         "states": folded.states, "states_mib": folded.state_bytes >> 20,
-        "store_mib": size_of(data.path())? >> 20,
+        "store_mib": on_disk(data.path())? >> 20,
     });
     fields.extend(more.as_object().cloned().unwrap_or_default());
     Ok(said)
@@ -166,18 +138,18 @@ async fn write(remote: &Remote, activities: usize, events: u64) -> Result<Writte
         }
     }
     first.look(remote).await?;
-    let begun = first.base().get();
+    let begun = first.head();
     let stretch = (events / CHANGES).max(1);
     let mut written = 0;
     while written < events {
-        let bundle = first.edit()?;
-        first.push(remote, bundle).await?;
+        let edit = first.edit(1)?;
+        first.push(remote, edit).await?;
         let left = (events - written - 1).min(stretch - 1);
         desks = stretch_of(remote, desks, left).await?;
         first.look(remote).await?;
         written += left + 1;
     }
-    Ok(Written { program: program.to_string(), activity: first.activity(), begun, head: first.base().get() })
+    Ok(Written { program: program.to_string(), activity: first.activity(), begun, head: first.head() })
 }
 
 /// So many edits, by all desks at once.
@@ -190,8 +162,8 @@ async fn stretch_of(remote: &Remote, desks: Vec<Writer>, events: u64) -> Result<
         tasks.spawn(async move {
             while left > 0 {
                 let some = left.min(BUNDLE);
-                let bundle = desk.edit_next(some)?;
-                desk.push(&remote, bundle).await?;
+                let events = desk.edit_next(some)?;
+                desk.push(&remote, events).await?;
                 left -= some;
             }
             Ok::<_, Failed>(desk)
@@ -269,16 +241,6 @@ fn position(at: u64) -> api::AsOf {
 
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e5).round() / 100.0
-}
-
-fn size_of(dir: &Path) -> Result<u64, Failed> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let about = entry.metadata()?;
-        bytes += if about.is_dir() { size_of(&entry.path())? } else { about.len() };
-    }
-    Ok(bytes)
 }
 
 /// Dice that fall the same way in every run (SplitMix64).
