@@ -8,6 +8,7 @@ use std::path::Path;
 use prost::Message as _;
 use radslag_core::digest::Digest;
 use radslag_core::id::{Position, ProgramId};
+use radslag_engine::ledger::values_at;
 use radslag_log::{EventLog, LogError, ReadLimit, StoredRecord, check};
 use radslag_log_sled::{OpenOptions, SledLog};
 use radslag_proto::log::v1;
@@ -136,6 +137,7 @@ pub(crate) fn read_out<E: From<LogError>>(
 fn part(log: &dyn EventLog, program: ProgramId, next: u64, end: u64) -> Result<v1::TailRecords, LogError> {
     let records = log.read(program, Position::new(next), PART)?;
     let (mut part, mut bytes) = (v1::TailRecords::default(), 0);
+    let mut values = log.values_from(program, Position::new(next))?.peekable();
     for record in records {
         let at = Position::new(record.position);
         // Values and bundles are not in the limit of a read: one event has up to 64 KiB of the ones, and 500 digests in the other.
@@ -148,7 +150,7 @@ fn part(log: &dyn EventLog, program: ProgramId, next: u64, end: u64) -> Result<v
             bytes += bundle.encoded_len();
             part.bundles.push(bundle);
         }
-        let stored = StoredRecord { record, values: log.values(program, at)? };
+        let stored = StoredRecord { record, values: values_at(&mut values, at)? };
         bytes += stored.bytes();
         part.records.push(v1::TailRecord { record: Some(stored.record), values: stored.values });
     }

@@ -2,6 +2,7 @@
 //! stands. The writer grows one, a replica rebuilds and verifies one; both take a record in through the same door.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
 
 use radslag_core::digest::Digest;
 use radslag_core::event::{Change, EventBody};
@@ -528,6 +529,7 @@ pub fn read_whole_bundles(
     }
     let mut batch = Batch::default();
     let mut known = None;
+    let mut values = log.values_from(program, from)?.peekable();
     for record in records {
         let position = Position::new(record.position);
         if known != Some(record.bundle_position) {
@@ -537,12 +539,31 @@ pub fn read_whole_bundles(
                 .bundles
                 .push(bundle.ok_or_else(|| forged(position, "the signature it came under is missing"))?);
         }
-        let values = log.values(program, position)?;
+        let values = values_at(&mut values, position)?;
         let values = radslag_proto::convert::value::decode_values(&values)
             .map_err(|error| forged(position, error.to_string()))?;
         batch.records.push(FramedRecord { record, values });
     }
     Ok(batch)
+}
+
+/// The values of one record, from a walk along those of all; what comes before it is passed over.
+///
+/// # Errors
+/// The store does not answer.
+pub fn values_at(
+    walk: &mut Peekable<radslag_log::Values<'_>>,
+    position: Position,
+) -> Result<Vec<v1::Value>, LogError> {
+    let mut values = Vec::new();
+    // An error is met where the walk is.
+    while let Some(value) = walk.next_if(|value| value.as_ref().map_or(true, |(at, _)| *at <= position)) {
+        let (at, value) = value?;
+        if at == position {
+            values.push(value);
+        }
+    }
+    Ok(values)
 }
 
 /// A read that stopped inside a bundle goes back to the bundle's begin, or on to its end when it is the only one.

@@ -64,7 +64,16 @@ impl Disk {
 
     /// All that is sealed under stems with a prefix, ascending.
     pub(crate) fn sealed(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Blob, LogError>> + use<> {
-        self.blobs(prefix.to_vec(), prefix).map(|blob| {
+        self.sealed_from(prefix.to_vec(), prefix)
+    }
+
+    /// The same from the first piece of `start` on.
+    pub(crate) fn sealed_from(
+        &self,
+        start: Vec<u8>,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<Blob, LogError>> + use<> {
+        self.blobs(start, prefix).map(|blob| {
             let (stem, sealed) = blob?;
             let bytes = pieces::unseal(&stem, &sealed)?.to_vec();
             Ok((stem, bytes))

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, check};
+use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, Values, check};
 use radslag_proto::log::v1;
 
 use crate::disk::{Blob, Disk};
@@ -181,6 +181,22 @@ impl EventLog for SledLog {
         }
         let sealed = self.disk.sealed(&format::values(program, at));
         sealed.map(|value| value.and_then(|(_, bytes)| decode_value(program, at, &bytes))).collect()
+    }
+
+    fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {
+        let end = self.shared.end(program);
+        let start = format::values(program, from.max(Position::new(1)));
+        let sealed = self.disk.sealed_from(start, &format::all_values(program)).map(move |sealed| {
+            let (stem, bytes) = sealed?;
+            let at = format::position_of(&stem)
+                .ok_or_else(|| format::damaged(&stem, "the key of a value is too short"))?;
+            Ok((at, decode_value(program, at, &bytes)?))
+        });
+        // What is not shown yet may stand there already.
+        let shown = move |value: &Result<(Position, v1::Value), LogError>| {
+            value.as_ref().map_or(true, |(at, _)| *at <= end)
+        };
+        Ok(Box::new(sealed.take_while(shown)))
     }
 
     fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {

@@ -217,6 +217,9 @@ impl ReadLimit {
     }
 }
 
+/// Values on their way out of a store, each with the position of its record.
+pub type Values<'a> = Box<dyn Iterator<Item = Result<(Position, v1::Value), LogError>> + 'a>;
+
 /// A store of logs: one log per programme, and rows beside it.
 ///
 /// # What holds for every call
@@ -268,6 +271,21 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// The values of one record that are still kept, ascending by slot. Empty for a record without any, and where there is no record.
     fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError>;
+
+    /// The values of the records from `from` on, each with its position, ascending by position and slot, up to the head at the time of the
+    /// call. They are read as they are taken; the walk ends after an error. A store in which they lie side by side walks along them.
+    fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {
+        let end = self.head(program)?.map_or(0, |head| head.position);
+        let of = move |at: u64| {
+            let at = Position::new(at);
+            let (values, failed) = match self.values(program, at) {
+                Ok(values) => (values, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            values.into_iter().map(move |value| Ok((at, value))).chain(failed)
+        };
+        Ok(Box::new((from.get().max(1)..=end).flat_map(of)))
+    }
 
     /// One value of one record; none when the record has none in that slot.
     fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError>;

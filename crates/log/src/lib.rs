@@ -14,7 +14,7 @@ pub mod conformance;
 
 pub use contract::{
     Append, CHECKPOINTS, Commit, EventLog, HELD_SNAPSHOT, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange,
-    RowKey, RowKind, StoredRecord,
+    RowKey, RowKind, StoredRecord, Values,
 };
 pub use error::LogError;
 pub use memory::MemoryLog;

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
-use radslag_engine::ledger::LedgerError;
+use radslag_engine::ledger::{LedgerError, values_at};
 use radslag_log::{EventLog, ReadLimit};
 use radslag_proto::api::v1 as api;
 use radslag_proto::limits::PUSH_EVENTS;
@@ -32,6 +32,7 @@ pub(super) fn read(
     let mut frame = api::Events::default();
     let mut bytes = 0;
     let mut open = None;
+    let mut all = log.values_from(program, after.next())?.peekable();
     for record in records {
         if open != Some(record.bundle_position) {
             // Values are counted as they come, for they can be a hundred times as large as the bodies beside them.
@@ -43,7 +44,7 @@ pub(super) fn read(
             bytes += bundle.encoded_len();
             frame.bundles.push(bundle);
         }
-        let values = log.values(program, Position::new(record.position))?;
+        let values = values_at(&mut all, Position::new(record.position))?;
         let record = api::RecordFrame { record: Some(record), values };
         bytes += record.encoded_len();
         frame.records.push(record);

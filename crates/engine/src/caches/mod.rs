@@ -39,7 +39,7 @@ pub struct Pace {
 
 impl Pace {
     /// What is measured and used. The keys of a chunk fit one value of the store.
-    pub const MEASURED: Self = Self { chunk: 1_000, state_tail: 64 << 10, resume_tail: 1 << 20, ratio: 2 };
+    pub const MEASURED: Self = Self { chunk: 1_000, state_tail: 256 << 10, resume_tail: 1 << 20, ratio: 2 };
 
     /// The first record of the chunk that holds a record.
     pub(crate) const fn first_of(self, at: Position) -> Position {

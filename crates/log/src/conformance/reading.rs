@@ -86,6 +86,19 @@ fn values_come_by_slot(log: &dyn EventLog) {
     assert_eq!(one(2, 65_535).as_ref(), Some(&written.records[1].values[2]));
     assert_eq!((one(2, 1), one(1, 2), one(3, 2), one(4, 2)), (None, None, None, None));
     assert_eq!(log.value(program(2), Position::new(2), Slot::new(2)).expect("value"), None);
+    // And one after the other: each as it stands at its record.
+    let later = with_value(with_value(accepted(1), 9, 4_100), 3, 2);
+    write(log, program(1), vec![accepted(2), later, with_value(accepted(1), 1, 1)]);
+    for from in 0..8 {
+        let walk = log.values_from(program(1), Position::new(from)).expect("a walk");
+        let walked: Vec<_> = walk.map(|value| value.expect("a value")).collect();
+        let single = (from.max(1)..8).map(Position::new).flat_map(|at| {
+            let values = log.values(program(1), at).expect("values");
+            values.into_iter().map(move |value| (at, value))
+        });
+        assert_eq!(walked, single.collect::<Vec<_>>(), "from {from}");
+    }
+    assert_eq!(log.values_from(program(2), Position::new(1)).expect("a walk").count(), 0);
 }
 
 fn a_bundle_stands_where_it_begins(log: &dyn EventLog) {
