@@ -14,12 +14,12 @@ use radslag_trust::keys::DeviceKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tonic::transport::server::TcpIncoming;
 
 use crate::config::Config;
 use crate::error::StartError;
 use crate::host::Host;
 use crate::log_key;
+use crate::port::{self, Gate, Incoming, Port};
 use crate::restore;
 use crate::rpc::{self, Health};
 
@@ -117,17 +117,12 @@ async fn serve(
     let addr = listener.local_addr().map_err(refused)?;
     let (stop, stopped) = watch::channel(false);
     let heartbeat = Duration::from_millis(config.heartbeat_ms);
+    let port = Port::new(&config.limits);
     let (host, left) = Host::new(Arc::clone(&engine), stopped, heartbeat);
     let host = Arc::new(host);
-    let (health, router) = rpc::router(&host).await;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let mut stopping = host.stopping();
-    let served = tokio::spawn(async move {
-        let ended = router.serve_with_incoming_shutdown(incoming, async move { stopping.wait().await }).await;
-        if let Err(error) = ended {
-            tracing::error!(%error, "serving ended");
-        }
-    });
+    let (health, routes) = rpc::services(&host).await;
+    let incoming = Incoming::new(listener, Arc::clone(&port));
+    let served = tokio::spawn(port::serve(incoming, Gate::new(routes, port), host.stopping()));
     tracing::info!(%addr, open_enrolment = config.open_enrolment(), "serving");
     Ok(Running { addr, engine, host, health, stop, served, left, store })
 }
@@ -155,7 +150,7 @@ impl Running {
         self.health.stop().await;
         self.stop.send_replace(true);
         if tokio::time::timeout(GRACE, &mut self.served).await.is_err() {
-            tracing::warn!("a client does not let go of its connection; it is left behind");
+            tracing::warn!("a client does not let go of its connection; it is cut off");
             self.served.abort();
         }
         let engine = Arc::clone(&self.engine);

@@ -83,6 +83,10 @@ impl Server {
     fn start(data: &Path, cache_mib: usize) -> Result<Self, Failed> {
         let program = std::env::current_exe()?.with_file_name("radslagd");
         let mut command = Command::new(&program);
+        // All of them come from one address.
+        for limit in ["CONNECTIONS", "CONNECTIONS_PER_ADDRESS", "CALLS_PER_ADDRESS"] {
+            command.env(format!("RADSLAG_LIMITS_{limit}"), "4096");
+        }
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stdout(Stdio::piped());
         command.args(["--cache-mib", &cache_mib.to_string()]);
         command.stderr(Stdio::null());

@@ -248,7 +248,7 @@ impl Stream {
             let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
             Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))
         };
-        blocking(read).await
+        blocking(&self.follow.host, read).await
     }
 
     async fn beat(&mut self) -> Result<(), End> {

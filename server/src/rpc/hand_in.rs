@@ -12,6 +12,7 @@ use radslag_proto::limits;
 use super::failure::Answer;
 use super::request::Fields;
 use super::{Api, blocking};
+use crate::host::Host;
 
 /// Reading so few bodies is not worth the way to another thread.
 const FEW: usize = 8;
@@ -44,7 +45,7 @@ impl Api {
         }
         let engine = self.host.engine()?;
         let (program, device) = (bundle.program, bundle.device);
-        let (bundle, ids) = with_event_ids(bundle).await?;
+        let (bundle, ids) = with_event_ids(&self.host, bundle).await?;
         let events = ids.len();
         let pushed = match to {
             To::Programme => engine.push(bundle).await?,
@@ -79,12 +80,12 @@ fn head_after(engine: &Engine, program: ProgramId, pushed: &Pushed) -> LogCursor
 }
 
 /// The id of every event whose body can be read.
-async fn with_event_ids(bundle: PushedBundle) -> Answer<(PushedBundle, Vec<Option<EventId>>)> {
+async fn with_event_ids(host: &Host, bundle: PushedBundle) -> Answer<(PushedBundle, Vec<Option<EventId>>)> {
     if bundle.events.len() <= FEW {
         let ids = event_ids(&bundle);
         return Ok((bundle, ids));
     }
-    blocking(move || {
+    blocking(host, move || {
         let ids = event_ids(&bundle);
         Ok((bundle, ids))
     })

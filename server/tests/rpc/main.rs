@@ -5,12 +5,15 @@
 mod clock;
 mod clocks;
 mod filtering;
+mod floods;
 mod following;
 mod harness;
 mod outcomes;
 mod pages;
+mod port;
 mod process;
 mod pushing;
+mod raw;
 mod reading;
 mod snapshots;
 mod starting;

@@ -11,7 +11,9 @@ use radslag_server::Settings;
 #[command(name = "radslagd", version, disable_help_subcommand = true)]
 #[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
     Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB and RADSLAG_HEARTBEAT_MS, these before \
-    the file that --config or RADSLAG_CONFIG names, and that before the defaults.\n\n\
+    the file that --config or RADSLAG_CONFIG names, and that before the defaults. The limits have no flags: their keys in the file are \
+    limits.connections and so on, their variables RADSLAG_LIMITS_CONNECTIONS and so on; `radslagd config` lists them, docs/limits.md says \
+    what each does.\n\n\
     Exit codes: 0 done, 1 not possible (store in use, port taken), 2 usage, 3 broken pipe, 5 a log failed verification, 70 a bug.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -44,7 +46,7 @@ pub(crate) struct Flags {
     /// How long a stream stays silent when there is nothing new, in milliseconds, at most 30000 [default: 25000]
     #[arg(long, global = true, value_name = "MS")]
     heartbeat_ms: Option<u64>,
-    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms
+    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, and a table limits
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -53,7 +55,7 @@ impl Flags {
     /// What the flags say, and the file that they name.
     pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
         let Self { data, listen, log, queue, cache_mib, heartbeat_ms, accept_clock: _, config } = self;
-        (Settings { data, listen, log, queue, cache_mib, heartbeat_ms }, config)
+        (Settings { data, listen, log, queue, cache_mib, heartbeat_ms, ..Settings::default() }, config)
     }
 }
 
