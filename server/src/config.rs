@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::limits::{self, LimitSettings, Limits};
+use crate::metrics::Metrics;
 use crate::telemetry;
 
 /// The variable that names the configuration file.
@@ -40,6 +41,8 @@ pub struct Config {
     pub accept_clock: bool,
     /// How long a stream stays silent when there is nothing new, in milliseconds, 1 to 30 000. Then it says that it lives.
     pub heartbeat_ms: u64,
+    /// Where metrics are told; to everybody who reaches that address.
+    pub metrics: Metrics,
     /// How much others may take of the server.
     pub limits: Limits,
 }
@@ -54,6 +57,7 @@ impl Default for Config {
             cache_mib: 64,
             accept_clock: false,
             heartbeat_ms: 25_000,
+            metrics: Metrics::Off,
             limits: Limits::default(),
         }
     }
@@ -83,6 +87,8 @@ pub struct Settings {
     pub cache_mib: Option<u64>,
     /// [`Config::heartbeat_ms`].
     pub heartbeat_ms: Option<u64>,
+    /// [`Config::metrics`]: an address, or `off`.
+    pub metrics: Option<Metrics>,
     /// [`Config::limits`], as a table.
     #[serde(default)]
     pub limits: LimitSettings,
@@ -200,6 +206,7 @@ pub fn settle(
             built_in.heartbeat_ms,
             &parsed,
         )?,
+        metrics: layers.pick("metrics", flags.metrics, from_file.metrics, built_in.metrics, &parsed)?,
         limits: limits::settle(&mut layers, &from_file.limits)?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
@@ -252,7 +259,7 @@ macro_rules! shown_quoted {
     };
 }
 
-shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone);
+shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone, Metrics: ToString::to_string);
 
 macro_rules! shown_plain {
     ($($type:ty),*) => {
@@ -374,6 +381,7 @@ mod tests {
             ("RADSLAG_HEARTBEAT_MS", "30001"),
             ("RADSLAG_LISTEN", "localhost"),
             ("RADSLAG_LOG", "radslag=loud"),
+            ("RADSLAG_METRICS", "on"),
             ("RADSLAG_LIMITS_CONNECTIONS", "0"),
             ("RADSLAG_LIMITS_CALL_MS", "3600001"),
             ("RADSLAG_LIMITS_HEADER_BYTES", "large"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use radslag_engine::engine::{Engine, EngineError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use crate::metrics::Tally;
 use crate::rpc::{AllPlaces, Shelf};
 
 /// How many calls read the store at once. More would only wait for the same disk and the same few cores.
@@ -38,6 +39,7 @@ pub(crate) struct Host {
     shelf: Shelf,
     places: AllPlaces,
     turns: Arc<Semaphore>,
+    tally: Tally,
 }
 
 impl Host {
@@ -51,7 +53,7 @@ impl Host {
         let engine = RwLock::new(Some(Lease { engine, _held: held }));
         let (shelf, places) = (Shelf::default(), AllPlaces::default());
         let turns = Arc::new(Semaphore::new(READING_AT_ONCE));
-        (Self { engine, stop, heartbeat, shelf, places, turns }, left)
+        (Self { engine, stop, heartbeat, shelf, places, turns, tally: Tally::default() }, left)
     }
 
     /// How long a stream stays silent when there is nothing new.
@@ -62,6 +64,11 @@ impl Host {
     /// A turn to do what blocks.
     pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes it")
+    }
+
+    /// What is counted.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The frames that several readers want.

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::host::Host;
 use crate::log_key;
+use crate::metrics::{self, Metrics};
 use crate::port::{self, Gate, Incoming, Port};
 use crate::restore;
 use crate::rpc::{self, Health};
@@ -34,6 +35,7 @@ pub struct Running {
     health: Health,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
+    metrics: Option<Telling>,
     left: mpsc::Receiver<Infallible>,
     store: Option<Arc<SledLog>>,
 }
@@ -108,13 +110,8 @@ async fn serve(
     engine: Arc<Engine>,
     store: Option<Arc<SledLog>>,
 ) -> Result<Running, StartError> {
-    let address = config.listen;
-    let refused = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::AddressTaken { address },
-        _ => StartError::Address { address, source },
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let addr = listener.local_addr().map_err(refused)?;
+    let (listener, addr) = bind(config.listen).await?;
+    let metrics_listener = metrics_listener(config).await?;
     let (stop, stopped) = watch::channel(false);
     let heartbeat = Duration::from_millis(config.heartbeat_ms);
     let port = Port::new(&config.limits);
@@ -122,12 +119,51 @@ async fn serve(
     let host = Arc::new(host);
     let (health, routes) = rpc::services(&host).await;
     let incoming = Incoming::new(listener, Arc::clone(&port));
+    let metrics = metrics_listener.map(|(listener, addr)| {
+        tracing::info!(%addr, "metrics are told");
+        let task = tokio::spawn(metrics::serve(listener, Arc::clone(&host), Arc::clone(&port)));
+        Telling { addr, task }
+    });
     let served = tokio::spawn(port::serve(incoming, Gate::new(routes, port), host.stopping()));
     tracing::info!(%addr, open_enrolment = config.open_enrolment(), "serving");
-    Ok(Running { addr, engine, host, health, stop, served, left, store })
+    Ok(Running { addr, engine, host, health, stop, served, metrics, left, store })
+}
+
+async fn metrics_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    match config.metrics {
+        Metrics::Off => Ok(None),
+        Metrics::On(address) => bind(address).await.map(Some),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressTaken { address },
+        _ => StartError::Address { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    Ok((listener, addr))
+}
+
+/// Tells metrics until it is dropped: nothing of it is worth waiting for.
+struct Telling {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Running {
+    /// The address that metrics are told on, if they are.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|telling| telling.addr)
+    }
+
     /// The address it listens on, with the port that was found where 0 was asked for.
     pub const fn addr(&self) -> SocketAddr {
         self.addr

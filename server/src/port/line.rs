@@ -278,7 +278,7 @@ mod tests {
         let third = other.begin(Answer::Once).unwrap();
         assert_eq!(other.begin(Answer::Once).err(), Some(Limit::Calls));
         drop((first, second, third));
-        assert_eq!(port.calls.used(), 0);
+        assert_eq!(port.open_calls(), 0);
         one.begin(Answer::Once).unwrap();
     }
 }

@@ -129,9 +129,24 @@ impl Port {
         tracing::debug!(limit = limit.name(), "somebody met a limit");
     }
 
+    /// How often each limit was met.
+    pub(crate) fn met(&self) -> impl Iterator<Item = (Limit, u64)> {
+        Limit::ALL.into_iter().zip(&self.met).map(|(limit, met)| (limit, met.load(Ordering::Relaxed)))
+    }
+
     /// How many connections are open.
     pub(crate) fn open_connections(&self) -> usize {
         self.connections.used()
+    }
+
+    /// How many calls are under way.
+    pub(crate) fn open_calls(&self) -> usize {
+        self.calls.used()
+    }
+
+    /// How many bytes requests and answers hold.
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        self.bytes.used()
     }
 
     const fn call_time(&self) -> Duration {

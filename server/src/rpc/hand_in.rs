@@ -9,7 +9,7 @@ use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::verdict::encode_answer;
 use radslag_proto::limits;
 
-use super::failure::Answer;
+use super::failure::{Answer, Failure};
 use super::request::Fields;
 use super::{Api, blocking};
 use crate::host::Host;
@@ -48,9 +48,15 @@ impl Api {
         let (bundle, ids) = with_event_ids(&self.host, bundle).await?;
         let events = ids.len();
         let pushed = match to {
-            To::Programme => engine.push(bundle).await?,
-            To::NewProgramme => create(&engine, bundle).await?,
+            To::Programme => engine.push(bundle).await,
+            To::NewProgramme => create(&engine, bundle).await,
         };
+        let pushed = pushed.map_err(|error| {
+            let failure = Failure::from(error);
+            self.host.tally().count_failed(failure.reason());
+            failure
+        })?;
+        self.host.tally().count(&pushed.verdicts);
         let answers: Vec<api::Answer> =
             ids.into_iter().zip(&pushed.verdicts).map(|(id, verdict)| encode_answer(id, verdict)).collect();
         let head = head_after(&engine, program, &pushed);

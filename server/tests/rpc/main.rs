@@ -8,6 +8,7 @@ mod filtering;
 mod floods;
 mod following;
 mod harness;
+mod metrics;
 mod outcomes;
 mod pages;
 mod port;

@@ -37,6 +37,7 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "queue = 7                             # environment variable RADSLAG_QUEUE",
             "cache_mib = 64                        # default",
             "heartbeat_ms = 25000                  # default",
+            "metrics = \"off\"                       # default",
             "limits.connections = 9                # environment variable RADSLAG_LIMITS_CONNECTIONS",
             "limits.connections_per_address = 512  # default",
             "limits.streams_per_connection = 128   # default",
