@@ -29,19 +29,21 @@ const PREFIX: usize = 5;
 /// How much of an answer the connection is given at once.
 const BLOCK: usize = 16 << 10;
 
-/// The calls whose answers are streams that last as long as their readers like. They hold little.
-const STREAMS: [&str; 4] = [
-    "/radslag.api.v1.SyncService/Subscribe",
+/// The calls whose answers are streams that last as long as their readers like.
+const STREAMS: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// The call whose answer is a stream of what others read too (`docs/adr/0015`).
+const LENT: &str = "/radslag.api.v1.SyncService/Subscribe";
 /// The call whose answer is a stream of large messages.
 const DOWNLOAD: &str = "/radslag.api.v1.SyncService/GetSnapshot";
 
 fn answer_of(path: &str) -> Answer {
     match path {
+        LENT => Answer::Lent,
         DOWNLOAD => Answer::Download,
         path if STREAMS.contains(&path) => Answer::Stream,
         _ => Answer::Once,
@@ -243,7 +245,7 @@ impl HttpBody for Given {
             return Poll::Ready(None);
         };
         let data = match frame.into_data() {
-            Ok(data) if self.answer != Answer::Stream => data,
+            Ok(data) if self.answer != Answer::Lent => data,
             Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
             Err(other) => return Poll::Ready(Some(Ok(other))),
         };

@@ -44,8 +44,10 @@ pub(super) enum Answer {
     Once,
     /// With many, each of which is to be taken in time.
     Download,
-    /// Whenever the caller likes.
+    /// With many, whenever the caller likes.
     Stream,
+    /// The same, out of blocks that are lent: they are held by whoever lends them.
+    Lent,
 }
 
 impl Line {
@@ -140,7 +142,7 @@ impl Line {
         let number = state.next;
         state.next += 1;
         state.calls += 1;
-        if answer != Answer::Stream {
+        if matches!(answer, Answer::Once | Answer::Download) {
             state.waiting.insert(number, Instant::now());
         }
         self.changed(&state);

@@ -1,15 +1,18 @@
 //! Many at once, and worse than that: the server goes on for everybody else.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use prost::bytes::Bytes;
 use radslag_proto::api::v1 as api;
+use radslag_proto::status::Reason;
 use radslag_server::Limits;
+use tokio::net::TcpStream;
 
-use crate::harness::{Town, accepted};
+use crate::harness::{Client, Town, accepted};
 use crate::port::limited;
-use crate::raw::{HELLO, Raw, framed};
+use crate::raw::{HELLO, PUSH, Raw, announced, closed, framed, reason_of, soon};
 
 #[tokio::test]
 async fn whoever_gives_up_calls_as_fast_as_they_can_loses_the_connection() {
@@ -67,15 +70,53 @@ async fn readers_who_take_nothing_hold_up_nobody() {
     drop(client);
 }
 
-/// A server of its own with room for few descriptors, which is stopped when this is dropped.
+/// A server of its own, which is stopped when this is dropped.
 #[cfg(unix)]
-struct Small(std::process::Child);
+struct Child {
+    process: std::process::Child,
+    address: SocketAddr,
+    url: String,
+    _data: tempfile::TempDir,
+}
 
 #[cfg(unix)]
-impl Drop for Small {
+impl Child {
+    /// Starts `radslagd` after a command of the shell.
+    fn after(command: &str, variables: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{command}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_radslagd"));
+        shell
+            .args(["serve", "--log", "error", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path().join("data"));
+        shell.env_remove("RADSLAG_CONFIG").envs(variables.iter().copied());
+        let mut process = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.strip_prefix("radslagd listens on ").unwrap().split_once(',').unwrap().0.to_owned();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { process, address, url, _data: data }
+    }
+
+    async fn client(&self) -> Client {
+        let endpoint = tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap();
+        Client::on(endpoint.connect().await.unwrap())
+    }
+
+    /// The most memory that it ever had, in KiB.
+    #[cfg(target_os = "linux")]
+    fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Child {
     fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
 
@@ -83,34 +124,56 @@ impl Drop for Small {
 #[tokio::test]
 async fn more_connections_than_descriptors_are_a_flood_that_passes() {
     const DESCRIPTORS: usize = 64;
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\""));
-    command.arg(env!("CARGO_BIN_EXE_radslagd")).args(["serve", "--log", "error", "--listen", "127.0.0.1:0"]);
-    command.arg("--data").arg(dir.path().join("data"));
-    command.env_remove("RADSLAG_CONFIG").env("RADSLAG_LIMITS_FIRST_CALL_MS", "200");
-    let mut server = Small(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.strip_prefix("radslagd listens on ").unwrap().split_once(',').unwrap().0.to_owned();
-    let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
-
-    let endpoint = tonic::transport::Endpoint::from_shared(url).unwrap();
-    let mut client = crate::harness::Client::on(endpoint.connect().await.unwrap());
+    let patience = ("RADSLAG_LIMITS_FIRST_CALL_MS", "200");
+    let mut server = Child::after(&format!("ulimit -n {DESCRIPTORS}"), &[patience]);
+    let mut client = server.client().await;
     let mut town = Town::begin(&mut client).await;
-    let flood: Vec<TcpStream> = (0..4 * DESCRIPTORS).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let connect = |_| std::net::TcpStream::connect(server.address).unwrap();
+    let flood: Vec<std::net::TcpStream> = (0..4 * DESCRIPTORS).map(connect).collect();
     let event = town.device.retitle(town.activity, "Lunchmöte");
     assert!(accepted(&client.push(town.device.sign(&[event])).await.answers[0]).is_some());
     for socket in flood {
-        let mut socket = tokio::net::TcpStream::from_std({
-            socket.set_nonblocking(true).unwrap();
-            socket
-        })
-        .unwrap();
-        crate::raw::closed(&mut socket).await;
+        socket.set_nonblocking(true).unwrap();
+        closed(&mut TcpStream::from_std(socket).unwrap()).await;
     }
-    let mut after = Raw::to(address).await.unwrap();
+    let mut after = Raw::to(server.address).await.unwrap();
     assert!(after.is_served().await);
     assert_eq!(client.head(town.program).await, 7);
-    assert!(server.0.try_wait().unwrap().is_none(), "it is still there");
+    assert!(server.process.try_wait().unwrap().is_none(), "it is still there");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn requests_that_never_end_hold_no_more_than_there_is_room_for() {
+    const CONNECTIONS: usize = 20;
+    const STREAMS: usize = 100;
+    const PART: usize = 250_000;
+    let server = Child::after(":", &[("RADSLAG_LIMITS_IN_FLIGHT_MIB", "16")]);
+    let mut client = server.client().await;
+    let mut town = Town::begin(&mut client).await;
+    let before = server.peak();
+    let part = Bytes::from([announced(1 << 20), vec![0; PART]].concat());
+    let (mut flood, mut turned_away, mut held) = (Vec::new(), 0, Vec::new());
+    for _ in 0..CONNECTIONS {
+        let mut raw = Raw::to(server.address).await.unwrap();
+        for _ in 0..STREAMS {
+            held.push(raw.begin(PUSH, part.clone(), false).await.unwrap());
+        }
+        flood.push(raw);
+    }
+    // Most of them are told so; the few that found room are left as they are.
+    let mut waiting = tokio::task::JoinSet::new();
+    for call in held {
+        waiting.spawn(call.status());
+    }
+    while turned_away < CONNECTIONS * STREAMS - 16 {
+        let status = soon(waiting.join_next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(reason_of(&status), Reason::Overloaded);
+        turned_away += 1;
+    }
+    let event = town.device.retitle(town.activity, "Lunchmöte");
+    assert!(accepted(&client.push(town.device.sign(&[event])).await.answers[0]).is_some());
+    let grown = server.peak() - before;
+    let sent = CONNECTIONS * STREAMS * PART / 1_024;
+    assert!(grown < 100 * 1_024, "of {sent} KiB that came, it held {grown}");
 }

@@ -166,6 +166,11 @@ async fn what_cannot_be_read_is_a_typed_error() {
         let status = raw.ask(HELLO, Bytes::from_static(bytes)).await.unwrap();
         assert_eq!((status.code(), reason_of(&status)), (Code::InvalidArgument, Reason::InvalidRequest));
     }
+    // Whatever it would come to unpacked: nothing is unpacked.
+    for encoding in ["gzip", "zstd"] {
+        let status = raw.ask_packed(HELLO, encoding, Bytes::from_static(compressed)).await.unwrap();
+        assert_eq!(status.code(), Code::Unimplemented, "{status}");
+    }
     let status = raw.ask("/radslag.api.v1.SyncService/Goodbye", hello()).await.unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
     assert!(raw.is_served().await);

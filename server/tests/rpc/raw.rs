@@ -91,17 +91,33 @@ impl Raw {
 
     /// Begins a call with some bytes of its request.
     pub(crate) async fn begin(&mut self, path: &str, bytes: Bytes, last: bool) -> Result<RawCall, h2::Error> {
-        let request = Request::post(format!("http://localhost{path}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(())
-            .unwrap();
+        self.send_off(asking(path), bytes, last).await
+    }
+
+    async fn send_off(
+        &mut self,
+        request: Request<()>,
+        bytes: Bytes,
+        last: bool,
+    ) -> Result<RawCall, h2::Error> {
         poll_fn(|context| self.send.poll_ready(context)).await?;
         let (answer, mut request) = self.send.send_request(request, false)?;
         if last || !bytes.is_empty() {
             request.send_data(bytes, last)?;
         }
         Ok(RawCall { request, answer })
+    }
+
+    /// What the server says of a request that is packed, as its header says.
+    pub(crate) async fn ask_packed(
+        &mut self,
+        path: &str,
+        encoding: &str,
+        bytes: Bytes,
+    ) -> Result<Status, h2::Error> {
+        let mut request = asking(path);
+        request.headers_mut().insert("grpc-encoding", encoding.parse().unwrap());
+        self.send_off(request, bytes, true).await?.status().await
     }
 
     /// What the server says of a whole request.
@@ -119,6 +135,11 @@ impl Raw {
     pub(crate) async fn hung_up_on(&mut self) -> Result<(), h2::Error> {
         soon(&mut self.ended).await.unwrap()
     }
+}
+
+fn asking(path: &str) -> Request<()> {
+    let request = Request::post(format!("http://localhost{path}"));
+    request.header("content-type", "application/grpc").header("te", "trailers").body(()).unwrap()
 }
 
 impl Drop for Raw {
