@@ -108,16 +108,17 @@ impl Raw {
         Ok(RawCall { request, answer })
     }
 
-    /// What the server says of a request that is packed, as its header says.
-    pub(crate) async fn ask_packed(
+    /// What the server says of a request with one more header; whether it ends is said.
+    pub(crate) async fn ask_with(
         &mut self,
         path: &str,
-        encoding: &str,
+        (name, value): (&'static str, &str),
         bytes: Bytes,
+        last: bool,
     ) -> Result<Status, h2::Error> {
         let mut request = asking(path);
-        request.headers_mut().insert("grpc-encoding", encoding.parse().unwrap());
-        self.send_off(request, bytes, true).await?.status().await
+        request.headers_mut().insert(name, value.parse().unwrap());
+        self.send_off(request, bytes, last).await?.status().await
     }
 
     /// What the server says of a whole request.
