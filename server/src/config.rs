@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::limits::{self, LimitSettings, Limits};
+use crate::metrics::Metrics;
 use crate::telemetry;
 
 /// The variable that names the configuration file.
@@ -39,6 +41,10 @@ pub struct Config {
     pub accept_clock: bool,
     /// How long a stream stays silent when there is nothing new, in milliseconds, 1 to 30 000. Then it says that it lives.
     pub heartbeat_ms: u64,
+    /// Where metrics are told; to everybody who reaches that address.
+    pub metrics: Metrics,
+    /// How much others may take of the server.
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -51,6 +57,8 @@ impl Default for Config {
             cache_mib: 64,
             accept_clock: false,
             heartbeat_ms: 25_000,
+            metrics: Metrics::Off,
+            limits: Limits::default(),
         }
     }
 }
@@ -79,6 +87,11 @@ pub struct Settings {
     pub cache_mib: Option<u64>,
     /// [`Config::heartbeat_ms`].
     pub heartbeat_ms: Option<u64>,
+    /// [`Config::metrics`]: an address, or `off`.
+    pub metrics: Option<Metrics>,
+    /// [`Config::limits`], as a table.
+    #[serde(default)]
+    pub limits: LimitSettings,
 }
 
 /// Who said so.
@@ -193,6 +206,8 @@ pub fn settle(
             built_in.heartbeat_ms,
             &parsed,
         )?,
+        metrics: layers.pick("metrics", flags.metrics, from_file.metrics, built_in.metrics, &parsed)?,
+        limits: limits::settle(&mut layers, &from_file.limits)?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
     layers.check("queue", within(config.queue, MOST_QUEUED))?;
@@ -208,14 +223,17 @@ fn read_file(path: &Path) -> Result<Settings, ConfigError> {
         .map_err(|source| ConfigError::Invalid { path: path.to_owned(), source: Box::new(source) })
 }
 
-fn within<T: Copy + PartialOrd + From<u8> + fmt::Display>(number: T, most: T) -> Result<(), String> {
+pub(crate) fn within<T: Copy + PartialOrd + From<u8> + fmt::Display>(
+    number: T,
+    most: T,
+) -> Result<(), String> {
     if number < T::from(1) || number > most { Err(format!("it is not 1 to {most}")) } else { Ok(()) }
 }
 
 /// Reads a value of the environment.
-type Read<'a, T> = &'a dyn Fn(OsString) -> Result<T, String>;
+pub(crate) type Read<'a, T> = &'a dyn Fn(OsString) -> Result<T, String>;
 
-fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: OsString) -> Result<T, String> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: OsString) -> Result<T, String> {
     let text = text.into_string().map_err(|_| "it is not UTF-8".to_owned())?;
     text.parse().map_err(|error: T::Err| error.to_string())
 }
@@ -225,7 +243,7 @@ fn path_value(text: OsString) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }
 
-trait Shown {
+pub(crate) trait Shown {
     /// The value as a file says it.
     fn shown(&self) -> String;
 }
@@ -241,28 +259,30 @@ macro_rules! shown_quoted {
     };
 }
 
-shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone);
+shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone, Metrics: ToString::to_string);
 
-impl Shown for usize {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
+macro_rules! shown_plain {
+    ($($type:ty),*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
 }
 
-impl Shown for u64 {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
+shown_plain!(usize, u32, u64);
 
-struct Layers<'a> {
+/// The sources, and what was picked from them so far.
+pub(crate) struct Layers<'a> {
     path: PathBuf,
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     settings: Vec<Setting>,
 }
 
 impl Layers<'_> {
-    fn pick<T: Shown>(
+    /// The value of a setting: by the flag, the variable `RADSLAG_` and its key, the file, or built in.
+    pub(crate) fn pick<T: Shown>(
         &mut self,
         key: &'static str,
         flag: Option<T>,
@@ -270,7 +290,7 @@ impl Layers<'_> {
         built_in: T,
         read: Read<'_, T>,
     ) -> Result<T, ConfigError> {
-        let name = format!("RADSLAG_{}", key.to_uppercase());
+        let name = format!("RADSLAG_{}", key.to_uppercase().replace('.', "_"));
         let (value, source) = match (flag, (self.variable)(&name), file) {
             (Some(value), _, _) => (value, Source::Flag),
             (None, Some(text), _) => {
@@ -287,7 +307,7 @@ impl Layers<'_> {
         Ok(value)
     }
 
-    fn check(&self, key: &'static str, checked: Result<(), String>) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, key: &'static str, checked: Result<(), String>) -> Result<(), ConfigError> {
         let Err(what) = checked else { return Ok(()) };
         let setting = self.settings.iter().find(|setting| setting.key == key);
         let (value, from) = setting.map_or_else(
@@ -361,11 +381,30 @@ mod tests {
             ("RADSLAG_HEARTBEAT_MS", "30001"),
             ("RADSLAG_LISTEN", "localhost"),
             ("RADSLAG_LOG", "radslag=loud"),
+            ("RADSLAG_METRICS", "on"),
+            ("RADSLAG_LIMITS_CONNECTIONS", "0"),
+            ("RADSLAG_LIMITS_CALL_MS", "3600001"),
+            ("RADSLAG_LIMITS_HEADER_BYTES", "large"),
         ] {
             let variable = |asked: &str| (asked == name).then(|| value.into());
             let error = settle(Settings::default(), None, variable).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_a_key_of_a_table_and_a_variable() {
+        let (_dir, path) = file("[limits]\nconnections = 9\nresets = 5\n");
+        let variable = |name: &str| (name == "RADSLAG_LIMITS_RESETS").then(|| "6".into());
+        let in_force = settle(Settings::default(), Some(path.clone()), variable).unwrap();
+        let limits = &in_force.config.limits;
+        assert_eq!((limits.connections, limits.resets), (9, 6));
+        assert_eq!(limits.call_ms, Limits::default().call_ms);
+        assert_eq!(source(&in_force, "limits.connections"), Source::File(path));
+        let (_dir, path) = file("[limits]\nconections = 9\n");
+        let error = settle(Settings::default(), Some(path), nothing).unwrap_err();
+        let ConfigError::Invalid { source, .. } = error else { panic!("{error}") };
+        assert!(source.to_string().contains("unknown field `conections`"), "{source}");
     }
 
     #[test]

@@ -6,9 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use radslag_engine::engine::{Engine, EngineError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use crate::metrics::Tally;
 use crate::rpc::{AllPlaces, Shelf};
+
+/// How many calls read the store at once. More would only wait for the same disk and the same few cores.
+const READING_AT_ONCE: usize = 64;
 
 /// A hold on the engine. When the last one is let go, whoever waits to close the store is told.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub(crate) struct Host {
     heartbeat: Duration,
     shelf: Shelf,
     places: AllPlaces,
+    turns: Arc<Semaphore>,
+    tally: Tally,
 }
 
 impl Host {
@@ -46,12 +52,23 @@ impl Host {
         let (held, left) = mpsc::channel(1);
         let engine = RwLock::new(Some(Lease { engine, _held: held }));
         let (shelf, places) = (Shelf::default(), AllPlaces::default());
-        (Self { engine, stop, heartbeat, shelf, places }, left)
+        let turns = Arc::new(Semaphore::new(READING_AT_ONCE));
+        (Self { engine, stop, heartbeat, shelf, places, turns, tally: Tally::default() }, left)
     }
 
     /// How long a stream stays silent when there is nothing new.
     pub(crate) const fn heartbeat(&self) -> Duration {
         self.heartbeat
+    }
+
+    /// A turn to do what blocks.
+    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes it")
+    }
+
+    /// What is counted.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The frames that several readers want.
@@ -86,6 +103,11 @@ impl Host {
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Whether the server stops.
+    pub(crate) fn is_so(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the server stops; a server that was dropped has stopped too.
     pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|stopped| *stopped).await.is_err() {

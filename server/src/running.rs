@@ -16,7 +16,6 @@ use radslag_trust::keys::DeviceKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tonic::transport::server::TcpIncoming;
 
 use crate::config::Config;
 #[cfg(unix)]
@@ -25,6 +24,8 @@ use crate::error::StartError;
 use crate::fresh;
 use crate::host::Host;
 use crate::log_key;
+use crate::metrics::{self, Metrics};
+use crate::port::{self, Gate, Incoming, Port};
 use crate::rpc::{self, Health};
 
 /// How long calls that are under way at the end may take, and how long readers of the store may after that.
@@ -38,6 +39,7 @@ pub struct Running {
     health: Health,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
+    metrics: Option<Telling>,
     left: mpsc::Receiver<Infallible>,
     store: Option<Arc<SledLog>>,
     #[cfg(unix)]
@@ -114,26 +116,21 @@ async fn serve(
     engine: Arc<Engine>,
     store: Option<Arc<SledLog>>,
 ) -> Result<Running, StartError> {
-    let address = config.listen;
-    let refused = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::AddressTaken { address },
-        _ => StartError::Address { address, source },
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let addr = listener.local_addr().map_err(refused)?;
+    let (listener, addr) = bind(config.listen).await?;
+    let metrics_listener = metrics_listener(config).await?;
     let (stop, stopped) = watch::channel(false);
     let heartbeat = Duration::from_millis(config.heartbeat_ms);
+    let port = Port::new(&config.limits);
     let (host, left) = Host::new(Arc::clone(&engine), stopped, heartbeat);
     let host = Arc::new(host);
-    let (health, router) = rpc::router(&host).await;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let mut stopping = host.stopping();
-    let served = tokio::spawn(async move {
-        let ended = router.serve_with_incoming_shutdown(incoming, async move { stopping.wait().await }).await;
-        if let Err(error) = ended {
-            tracing::error!(%error, "serving ended");
-        }
+    let (health, routes) = rpc::services(&host).await;
+    let incoming = Incoming::new(listener, Arc::clone(&port));
+    let metrics = metrics_listener.map(|(listener, addr)| {
+        tracing::info!(%addr, "metrics are told");
+        let task = tokio::spawn(metrics::serve(listener, Arc::clone(&host), Arc::clone(&port)));
+        Telling { addr, task }
     });
+    let served = tokio::spawn(port::serve(incoming, Gate::new(routes, port), host.stopping()));
     // A store in memory has no directory, and nobody backs it up.
     #[cfg(unix)]
     let control = store.as_ref().and_then(|_| listen_for_backups(&config.data, &host));
@@ -145,11 +142,29 @@ async fn serve(
         health,
         stop,
         served,
+        metrics,
         left,
         store,
         #[cfg(unix)]
         control,
     })
+}
+
+async fn metrics_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    match config.metrics {
+        Metrics::Off => Ok(None),
+        Metrics::On(address) => bind(address).await.map(Some),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressTaken { address },
+        _ => StartError::Address { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    Ok((listener, addr))
 }
 
 /// A server without its control socket serves all the same; it is backed up when it does not run.
@@ -162,7 +177,24 @@ fn listen_for_backups(data: &Path, host: &Arc<Host>) -> Option<Control> {
         .ok()
 }
 
+/// Tells metrics until it is dropped: nothing of it is worth waiting for.
+struct Telling {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Running {
+    /// The address that metrics are told on, if they are.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|telling| telling.addr)
+    }
+
     /// The address it listens on, with the port that was found where 0 was asked for.
     pub const fn addr(&self) -> SocketAddr {
         self.addr
@@ -185,7 +217,7 @@ impl Running {
         self.health.stop().await;
         self.stop.send_replace(true);
         if tokio::time::timeout(GRACE, &mut self.served).await.is_err() {
-            tracing::warn!("a client does not let go of its connection; it is left behind");
+            tracing::warn!("a client does not let go of its connection; it is cut off");
             self.served.abort();
         }
         #[cfg(unix)]

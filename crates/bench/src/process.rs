@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use clap::Subcommand;
-use radslag_server::Config;
+use radslag_server::{Config, Limits};
 
 use crate::Failed;
 use crate::yardstick::wire;
@@ -60,7 +60,14 @@ impl Role {
 
 async fn serve(data: &Path, cache_mib: u64) -> Result<(), Failed> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = Config { data: data.to_owned(), listen, cache_mib, ..Config::default() };
+    // All who are measured come from one address.
+    let limits = Limits {
+        connections: 4_096,
+        connections_per_address: 4_096,
+        calls_per_address: 4_096,
+        ..Limits::default()
+    };
+    let config = Config { data: data.to_owned(), listen, cache_mib, limits, ..Config::default() };
     let server = radslag_server::start(config).await?;
     println!("{}", server.url());
     ended().await;

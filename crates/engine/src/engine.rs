@@ -26,6 +26,7 @@ use crate::clock::{Clock, IdSource};
 use crate::closing::Closing;
 use crate::epoch::{NewEpoch, Opened};
 use crate::ledger::{Ledger, LedgerError};
+use crate::meter::Meter;
 use crate::snapshots::Snapshots;
 use crate::timekeeper::{Standing, Timekeeper};
 use crate::writer::{Job, OpenJob, PushJob};
@@ -199,6 +200,7 @@ pub struct Engine {
     // Closed after the writer: it writes what the writer left.
     behind: std::sync::Mutex<Option<Behind>>,
     closing: Arc<Closing>,
+    meter: Arc<Meter>,
 }
 
 impl Engine {
@@ -240,6 +242,7 @@ impl Engine {
         let timekeeper = Arc::new(Timekeeper::begin(Arc::clone(&clock), newest));
         let (sender, queue) = mpsc::channel(options.queue);
         let closing = Arc::new(Closing::default());
+        let meter = Arc::new(Meter::default());
         let writer = Writer {
             queue,
             log: Arc::clone(&log),
@@ -251,6 +254,7 @@ impl Engine {
             timekeeper: Arc::clone(&timekeeper),
             wake: None,
             closing: Arc::clone(&closing),
+            meter: Arc::clone(&meter),
         };
         let engine = Self {
             log,
@@ -264,6 +268,7 @@ impl Engine {
             timekeeper,
             behind: std::sync::Mutex::new(None),
             closing,
+            meter,
         };
         Ok((engine, writer))
     }
@@ -322,6 +327,17 @@ impl Engine {
         let fit = self.clock_standing(Some(programme)).records();
         let last = programme.published().state.recorded_at();
         self.closing.closed_to(last, if fit { now } else { last })
+    }
+
+    /// What the writer has done so far, in numbers.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// How many pushes wait for the writer.
+    pub fn queued(&self) -> usize {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 
     pub(crate) const fn snapshots(&self) -> &Snapshots {
@@ -423,8 +439,11 @@ impl Engine {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
+        let queued = std::time::Instant::now();
         let answer = self.enqueue(checked, programme)?;
-        answer.await.unwrap_or(Err(EngineError::ShuttingDown))
+        let pushed = answer.await.unwrap_or(Err(EngineError::ShuttingDown))?;
+        self.meter.append.note_time(queued.elapsed());
+        Ok(pushed)
     }
 
     /// Queues a checked bundle for the writer. Without a programme it begins one. The answer comes once the writer has had

@@ -13,6 +13,7 @@ mod closing;
 pub mod engine;
 pub mod epoch;
 pub mod ledger;
+pub mod meter;
 pub mod past;
 mod proof;
 pub mod read;

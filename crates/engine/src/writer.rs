@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::closing::Closing;
 use crate::engine::{EngineError, Programme, Programmes};
 use crate::epoch::{NewEpoch, Opened};
+use crate::meter::Meter;
 use crate::timekeeper::Timekeeper;
 
 /// Collecting stops once a commit holds this many events or bytes.
@@ -74,6 +75,7 @@ pub struct Writer {
     /// Wakes what is written behind; none where nobody does, or the caller by hand.
     pub(crate) wake: Option<Wake>,
     pub(crate) closing: Arc<Closing>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Writer {
@@ -283,6 +285,7 @@ impl Writer {
         }
         let events: usize = commit.appends.iter().map(|append| append.records.len()).sum();
         let programs: Vec<ProgramId> = commit.appends.iter().map(|append| append.program).collect();
+        let began = std::time::Instant::now();
         if let Err(error) = self.log.commit(commit) {
             // Nothing was written: what was judged is forgotten, and the next push begins where the log ends.
             if matches!(error, LogError::NoRoom { .. }) {
@@ -293,6 +296,8 @@ impl Writer {
             self.stop(&error.to_string());
             return Err(self.stopped_error());
         }
+        self.meter.commit.note_time(began.elapsed());
+        self.meter.records.note(u64::try_from(events).unwrap_or(u64::MAX));
         for program in programs {
             self.publish(program);
         }

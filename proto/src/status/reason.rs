@@ -110,6 +110,10 @@ reasons! {
     ForeignEpoch "FOREIGN_EPOCH" State,
     /// The writer's queue is full.
     QueueFull "QUEUE_FULL" Busy,
+    /// The server has too much under way, in all or for the caller's address.
+    Overloaded "OVERLOADED" Busy,
+    /// The call took longer than the server lets one.
+    DeadlinePassed "DEADLINE_PASSED" Away,
     /// The server writes no more until it is started again.
     WritesStopped "WRITES_STOPPED" Away,
     /// The server's disk is nearly full.

@@ -13,6 +13,13 @@ pub(super) struct Failure(Box<ApiError>);
 /// What a call comes to.
 pub(super) type Answer<T> = Result<T, Failure>;
 
+impl Failure {
+    /// Why.
+    pub(super) const fn reason(&self) -> Reason {
+        self.0.reason
+    }
+}
+
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self(Box::new(error))

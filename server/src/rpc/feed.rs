@@ -106,7 +106,9 @@ impl Follow {
     /// Begins to follow, in a task that ends with its reader or with the server.
     pub(super) fn begin(self, mut stopping: Stopping) -> Blocks {
         let (sender, blocks) = body::body();
+        let following = self.host.tally().follows();
         let task = async move {
+            let _following = following;
             let mut stream = Stream { said: Instant::now(), follow: self, sender };
             let ended = tokio::select! {
                 ended = stream.follow() => ended,
@@ -248,7 +250,7 @@ impl Stream {
             let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
             Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))
         };
-        blocking(read).await
+        blocking(&self.follow.host, read).await
     }
 
     async fn beat(&mut self) -> Result<(), End> {

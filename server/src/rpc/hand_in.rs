@@ -9,9 +9,10 @@ use radslag_proto::convert::event::decode_body;
 use radslag_proto::convert::verdict::encode_answer;
 use radslag_proto::limits;
 
-use super::failure::Answer;
+use super::failure::{Answer, Failure};
 use super::request::Fields;
 use super::{Api, blocking};
+use crate::host::Host;
 
 /// Reading so few bodies is not worth the way to another thread.
 const FEW: usize = 8;
@@ -44,12 +45,18 @@ impl Api {
         }
         let engine = self.host.engine()?;
         let (program, device) = (bundle.program, bundle.device);
-        let (bundle, ids) = with_event_ids(bundle).await?;
+        let (bundle, ids) = with_event_ids(&self.host, bundle).await?;
         let events = ids.len();
         let pushed = match to {
-            To::Programme => engine.push(bundle).await?,
-            To::NewProgramme => create(&engine, bundle).await?,
+            To::Programme => engine.push(bundle).await,
+            To::NewProgramme => create(&engine, bundle).await,
         };
+        let pushed = pushed.map_err(|error| {
+            let failure = Failure::from(error);
+            self.host.tally().count_failed(failure.reason());
+            failure
+        })?;
+        self.host.tally().count(&pushed.verdicts);
         let answers: Vec<api::Answer> =
             ids.into_iter().zip(&pushed.verdicts).map(|(id, verdict)| encode_answer(id, verdict)).collect();
         let head = head_after(&engine, program, &pushed);
@@ -79,12 +86,12 @@ fn head_after(engine: &Engine, program: ProgramId, pushed: &Pushed) -> LogCursor
 }
 
 /// The id of every event whose body can be read.
-async fn with_event_ids(bundle: PushedBundle) -> Answer<(PushedBundle, Vec<Option<EventId>>)> {
+async fn with_event_ids(host: &Host, bundle: PushedBundle) -> Answer<(PushedBundle, Vec<Option<EventId>>)> {
     if bundle.events.len() <= FEW {
         let ids = event_ids(&bundle);
         return Ok((bundle, ids));
     }
-    blocking(move || {
+    blocking(host, move || {
         let ids = event_ids(&bundle);
         Ok((bundle, ids))
     })

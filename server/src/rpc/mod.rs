@@ -23,7 +23,6 @@ mod snapshot;
 mod sync;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use radslag_core::id::ProgramId;
 use radslag_engine::engine::{Engine, EngineError, Programme};
@@ -32,11 +31,9 @@ use radslag_proto::api::v1::audit_service_server::{self, AuditServiceServer};
 use radslag_proto::api::v1::program_service_server::{self, ProgramServiceServer};
 use radslag_proto::api::v1::sync_service_server::{self, SyncServiceServer};
 use radslag_proto::status::{ApiError, Reason};
-use tonic::transport::Server;
-use tonic::transport::server::Router;
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tracing::field::Empty;
 
 use crate::host::{Host, Lease};
 use door::Door;
@@ -46,14 +43,11 @@ pub(crate) use filtered::AllPlaces;
 pub(crate) use shelf::Shelf;
 
 /// The largest message taken with a bundle in it: the format's 1 MiB of bodies and values, and what frames them.
-const PUSH_MESSAGE: usize = 2 << 20;
+pub(crate) const PUSH_MESSAGE: usize = 2 << 20;
 /// The largest message taken by a call that only asks.
 const ASKING_MESSAGE: usize = 64 << 10;
 /// The largest message sent; what clients take unless they say otherwise.
 const SENT_MESSAGE: usize = 4 << 20;
-
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(45);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// All services.
 #[derive(Clone)]
@@ -68,14 +62,23 @@ impl Api {
         work: impl FnOnce(&Lease) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let engine = self.host.engine()?;
-        blocking(move || work(&engine)).await
+        blocking(&self.host, move || work(&engine)).await
     }
 }
 
-/// Does what blocks off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+/// Does what blocks off the async threads, so much of it at once as there is room for: whoever hangs up while they wait for their turn
+/// leaves no work behind.
+async fn blocking<T: Send + 'static>(
+    host: &Host,
+    work: impl FnOnce() -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    let turn = host.turn().await;
     let span = tracing::Span::current();
-    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    let work = move || {
+        let _turn = turn;
+        span.in_scope(work)
+    };
+    let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| {
         tracing::error!(%error, "a read was cut short");
         Err(ApiError::new(Reason::Internal, "a read was cut short").into())
@@ -117,40 +120,33 @@ impl Health {
 }
 
 /// All services of a host, with health and reflection.
-pub(crate) async fn router(host: &Arc<Host>) -> (Health, Router) {
+pub(crate) async fn services(host: &Arc<Host>) -> (Health, Routes) {
     let api = Api { host: Arc::clone(host) };
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health(reporter);
     health.set(ServingStatus::Serving).await;
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true)
-        .trace_fn(|request| tracing::info_span!("call", method = request.uri().path(), request_id = Empty))
+    let programs = ProgramServiceServer::new(api.clone())
+        .max_decoding_message_size(ASKING_MESSAGE)
+        .max_encoding_message_size(SENT_MESSAGE);
+    let sync = SyncServiceServer::new(api.clone())
+        .max_decoding_message_size(PUSH_MESSAGE)
+        .max_encoding_message_size(SENT_MESSAGE);
+    let audit = AuditServiceServer::new(api.clone())
+        .max_decoding_message_size(ASKING_MESSAGE)
+        .max_encoding_message_size(SENT_MESSAGE);
+    let admin = AdminServiceServer::new(api)
+        .max_decoding_message_size(PUSH_MESSAGE)
+        .max_encoding_message_size(SENT_MESSAGE);
+    let services = Routes::new(programs)
+        .add_service(Door(sync))
+        .add_service(audit)
+        .add_service(admin)
+        .add_service(health_service.max_decoding_message_size(ASKING_MESSAGE))
+        .add_service(reflection().build_v1().expect(COMPILED_IN).max_decoding_message_size(ASKING_MESSAGE))
         .add_service(
-            ProgramServiceServer::new(api.clone())
-                .max_decoding_message_size(ASKING_MESSAGE)
-                .max_encoding_message_size(SENT_MESSAGE),
-        )
-        .add_service(Door(
-            SyncServiceServer::new(api.clone())
-                .max_decoding_message_size(PUSH_MESSAGE)
-                .max_encoding_message_size(SENT_MESSAGE),
-        ))
-        .add_service(
-            AuditServiceServer::new(api.clone())
-                .max_decoding_message_size(ASKING_MESSAGE)
-                .max_encoding_message_size(SENT_MESSAGE),
-        )
-        .add_service(
-            AdminServiceServer::new(api)
-                .max_decoding_message_size(PUSH_MESSAGE)
-                .max_encoding_message_size(SENT_MESSAGE),
-        )
-        .add_service(health_service)
-        .add_service(reflection().build_v1().expect(COMPILED_IN))
-        .add_service(reflection().build_v1alpha().expect(COMPILED_IN));
-    (health, router)
+            reflection().build_v1alpha().expect(COMPILED_IN).max_decoding_message_size(ASKING_MESSAGE),
+        );
+    (health, services.prepare())
 }
 
 const COMPILED_IN: &str = "the descriptors were compiled together with this program";

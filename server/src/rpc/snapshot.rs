@@ -1,79 +1,84 @@
 //! A snapshot on its way to a replica: the chunks from the one asked for, then the signed manifest.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use radslag_core::digest::Digest;
 use radslag_engine::snapshot::SignedSnapshot;
 use radslag_proto::api::v1 as api;
-use radslag_proto::status::Reason;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use radslag_proto::status::{ApiError, Reason};
+use tokio_stream::Stream;
 use tonic::Status;
-use tracing::Instrument as _;
 
 use crate::host::Stopping;
 
-/// How many frames may wait for the reader.
-const AHEAD: usize = 2;
+/// The frames of a stream, each made when the connection has room for it: a reader who stops holds one.
+pub(super) struct Frames {
+    snapshot: Arc<SignedSnapshot>,
+    /// The next chunk; after the last comes the manifest.
+    next: usize,
+    /// Whether the reader has chunks of another snapshot and is to be told so.
+    restarted: bool,
+    ended: bool,
+    stopping: Stopping,
+}
 
-/// The frames of a stream.
-pub(super) type Frames = ReceiverStream<Result<api::GetSnapshotResponse, Status>>;
-
-/// Sends a snapshot in a task that ends with its reader or with the server. A download of another snapshot begins at the first chunk,
-/// and the first frame says why.
+/// Sends a snapshot. A download of another snapshot begins at the first chunk, and the first frame says why.
 pub(super) fn send(
     snapshot: Arc<SignedSnapshot>,
     continued: Option<Digest>,
     from_chunk: u32,
-    mut stopping: Stopping,
+    stopping: Stopping,
 ) -> Frames {
-    let (sender, receiver) = mpsc::channel(AHEAD);
     let goes_on = continued == Some(snapshot.id);
     let from = if goes_on { usize::try_from(from_chunk).unwrap_or(usize::MAX) } else { 0 };
-    let restarted = continued.is_some() && !goes_on;
-    let task = async move {
-        tokio::select! {
-            () = feed(&snapshot, from, restarted, &sender) => {}
-            () = stopping.wait() => tracing::debug!("the server stops in the middle of a snapshot"),
-        }
-    };
-    tokio::spawn(task.instrument(tracing::Span::current()));
-    ReceiverStream::new(receiver)
+    let next = from.min(snapshot.chunks.len());
+    Frames { restarted: continued.is_some() && !goes_on, snapshot, next, ended: false, stopping }
 }
 
-async fn feed(
-    snapshot: &SignedSnapshot,
-    from: usize,
-    restarted: bool,
-    sender: &mpsc::Sender<Result<api::GetSnapshotResponse, Status>>,
-) {
-    let count = number(snapshot.chunks.len());
-    let mut reason = if restarted { Reason::SnapshotReplaced.name() } else { "" };
-    let frame = |chunk: u32| api::GetSnapshotResponse {
-        chunk,
-        snapshot_id: snapshot.id.bytes().to_vec(),
-        chunks: count,
-        position: snapshot.position.get(),
-        ..api::GetSnapshotResponse::default()
-    };
-    for (index, bytes) in snapshot.chunks.iter().enumerate().skip(from) {
-        let chunk = api::GetSnapshotResponse {
+impl Frames {
+    fn frame(&mut self) -> api::GetSnapshotResponse {
+        let snapshot = &self.snapshot;
+        let frame = api::GetSnapshotResponse {
+            chunk: number(self.next),
+            snapshot_id: snapshot.id.bytes().to_vec(),
+            chunks: number(snapshot.chunks.len()),
+            position: snapshot.position.get(),
+            ..api::GetSnapshotResponse::default()
+        };
+        let Some(bytes) = snapshot.chunks.get(self.next) else {
+            self.ended = true;
+            return api::GetSnapshotResponse {
+                manifest: snapshot.manifest.clone(),
+                signature: snapshot.signature.bytes().to_vec(),
+                ..frame
+            };
+        };
+        self.next += 1;
+        let reason = if std::mem::take(&mut self.restarted) { Reason::SnapshotReplaced.name() } else { "" };
+        api::GetSnapshotResponse {
             bytes: bytes.clone(),
             digest: Digest::of(bytes).bytes().to_vec(),
-            restarted: std::mem::take(&mut reason).to_owned(),
-            ..frame(number(index))
-        };
-        if sender.send(Ok(chunk)).await.is_err() {
-            return;
+            restarted: reason.to_owned(),
+            ..frame
         }
     }
-    let last = api::GetSnapshotResponse {
-        manifest: snapshot.manifest.clone(),
-        signature: snapshot.signature.bytes().to_vec(),
-        ..frame(count)
-    };
-    if sender.send(Ok(last)).await.is_err() {
-        tracing::debug!("the reader has gone before the manifest");
+}
+
+impl Stream for Frames {
+    type Item = Result<api::GetSnapshotResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if self.stopping.is_so() {
+            self.ended = true;
+            let down = ApiError::new(Reason::ShuttingDown, "the server is shutting down");
+            return Poll::Ready(Some(Err(down.into())));
+        }
+        Poll::Ready(Some(Ok(self.frame())))
     }
 }
 

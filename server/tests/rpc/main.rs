@@ -9,12 +9,16 @@ mod clocks;
 #[cfg(unix)]
 mod ending;
 mod filtering;
+mod floods;
 mod following;
 mod harness;
+mod metrics;
 mod outcomes;
 mod pages;
+mod port;
 mod process;
 mod pushing;
+mod raw;
 mod reading;
 mod snapshots;
 mod starting;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Output, Stdio};
 
-fn radslagd() -> Command {
+pub(crate) fn radslagd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_radslagd"));
     for name in ["DATA", "LISTEN", "LOG", "QUEUE", "CACHE_MIB", "CONFIG"] {
         command.env_remove(format!("RADSLAG_{name}"));
@@ -22,18 +22,33 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 
 #[test]
 fn config_prints_what_is_in_force_and_where_it_comes_from() {
-    let (code, stdout, stderr) = run(radslagd().args(["config", "--data", "här"]).env("RADSLAG_QUEUE", "7"));
+    let mut command = radslagd();
+    command.args(["config", "--data", "här"]);
+    command.env("RADSLAG_QUEUE", "7").env("RADSLAG_LIMITS_CONNECTIONS", "9");
+    let (code, stdout, stderr) = run(&mut command);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(
         lines,
         [
-            "data = \"här\"               # flag",
-            "listen = \"127.0.0.1:7420\"  # default",
-            "log = \"info\"               # default",
-            "queue = 7                  # environment variable RADSLAG_QUEUE",
-            "cache_mib = 64             # default",
-            "heartbeat_ms = 25000       # default",
+            "data = \"här\"                          # flag",
+            "listen = \"127.0.0.1:7420\"             # default",
+            "log = \"info\"                          # default",
+            "queue = 7                             # environment variable RADSLAG_QUEUE",
+            "cache_mib = 64                        # default",
+            "heartbeat_ms = 25000                  # default",
+            "metrics = \"off\"                       # default",
+            "limits.connections = 9                # environment variable RADSLAG_LIMITS_CONNECTIONS",
+            "limits.connections_per_address = 512  # default",
+            "limits.streams_per_connection = 128   # default",
+            "limits.calls = 4096                   # default",
+            "limits.calls_per_address = 2048       # default",
+            "limits.in_flight_mib = 64             # default",
+            "limits.header_bytes = 16384           # default",
+            "limits.resets = 256                   # default",
+            "limits.first_call_ms = 10000          # default",
+            "limits.idle_ms = 300000               # default",
+            "limits.call_ms = 60000                # default",
             "# beginning programmes and enrolling devices is open: it listens on loopback only",
         ]
     );

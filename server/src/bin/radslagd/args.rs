@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use radslag_server::Settings;
+use radslag_server::{Metrics, Settings};
 
 /// Serves Rådslag programmes to municipalities' replicas.
 #[derive(Debug, Parser)]
 #[command(name = "radslagd", version, disable_help_subcommand = true)]
 #[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
-    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB and RADSLAG_HEARTBEAT_MS, these before \
-    the file that --config or RADSLAG_CONFIG names, and that before the defaults.\n\n\
+    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS and RADSLAG_METRICS, these before \
+    the file that --config or RADSLAG_CONFIG names, and that before the defaults. The limits have no flags: their keys in the file are \
+    limits.connections and so on, their variables RADSLAG_LIMITS_CONNECTIONS and so on; `radslagd config` lists them, docs/limits.md says \
+    what each does.\n\n\
     Exit codes: 0 done, 1 not possible (store in use, port taken), 2 usage, 3 broken pipe, 5 a log failed verification, 70 a bug.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -44,7 +46,10 @@ pub(crate) struct Flags {
     /// How long a stream stays silent when there is nothing new, in milliseconds, at most 30000 [default: 25000]
     #[arg(long, global = true, value_name = "MS")]
     heartbeat_ms: Option<u64>,
-    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms
+    /// Where `GET /metrics` tells Prometheus how the server does, to everybody who reaches it, such as 127.0.0.1:9420 [default: off]
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    metrics: Option<Metrics>,
+    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, metrics, and a table limits
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -52,8 +57,12 @@ pub(crate) struct Flags {
 impl Flags {
     /// What the flags say, and the file that they name.
     pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
-        let Self { data, listen, log, queue, cache_mib, heartbeat_ms, accept_clock: _, config } = self;
-        (Settings { data, listen, log, queue, cache_mib, heartbeat_ms }, config)
+        let Self { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, accept_clock: _, config } =
+            self;
+        (
+            Settings { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, ..Settings::default() },
+            config,
+        )
     }
 }
 

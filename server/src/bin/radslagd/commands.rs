@@ -52,7 +52,7 @@ fn hint_for(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Unreadable { .. } => Some("name a file that is there with --config FILE"),
         ConfigError::Invalid { .. } => Some(
-            "the keys are data, listen, log, queue, cache_mib and heartbeat_ms; `radslagd config` prints them all",
+            "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics and the table limits; `radslagd config` prints them all",
         ),
         ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
     }
