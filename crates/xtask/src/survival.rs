@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use crate::ci::cargo;
 
@@ -130,12 +131,14 @@ enum Outcome {
 
 fn try_out(fault: &Fault, root: &Path) -> Outcome {
     eprintln!("==> {}", fault.what);
+    let began = Instant::now();
     let mut test = Command::new(cargo());
     test.args(["test", "--quiet", "--package", fault.package]).args(&fault.tests[..2.min(fault.tests.len())]);
     // Several filters are the test binary's own; cargo takes one.
     test.args(["--", "--nocapture"]);
     test.envs(fault.times.map(|(variable, times)| (variable, times.to_string())));
     let Ok(output) = test.current_dir(root).output() else { return Outcome::Fails };
+    eprintln!("    took {:.1} s", began.elapsed().as_secs_f64());
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     judge(output.status.success(), &said)
