@@ -11,7 +11,9 @@ use crate::ci::cargo;
 struct Fault {
     what: &'static str,
     package: &'static str,
-    /// What follows `--package`: which binary, and which of its tests.
+    /// Which of its test binaries.
+    binary: &'static [&'static str],
+    /// Parts of the names of the tests.
     tests: &'static [&'static str],
     /// How often, by which variable; none where the test has a number of its own.
     times: Option<(&'static str, u32)>,
@@ -21,79 +23,92 @@ const FAULTS: &[Fault] = &[
     Fault {
         what: "server killed under load",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::killed::nothing_acknowledged"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::killed::nothing_acknowledged"],
         times: Some(("RADSLAG_KILLS", 100)),
     },
     Fault {
         what: "power cut under the server",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::power::nothing_acknowledged"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::power::nothing_acknowledged"],
         times: Some(("RADSLAG_POWER_CUT_ROUNDS", 25)),
     },
     Fault {
         what: "power cut under a replica",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::power::nothing_queued"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::power::nothing_queued"],
         times: Some(("RADSLAG_POWER_CUT_ROUNDS", 25)),
     },
     Fault {
         what: "power cut under the bare store",
         package: "radslag-log-sled",
-        tests: &["--test", "store", "power_cut::nothing_acknowledged"],
+        binary: &["--test", "store"],
+        tests: &["power_cut::nothing_acknowledged"],
         times: Some(("RADSLAG_POWER_CUT_ROUNDS", 25)),
     },
     Fault {
         what: "the same without fdatasync, which has to lose",
         package: "radslag-log-sled",
-        tests: &["--test", "store", "power_cut::without_the_sync"],
+        binary: &["--test", "store"],
+        tests: &["power_cut::without_the_sync"],
         times: Some(("RADSLAG_POWER_CUT_ROUNDS", 25)),
     },
     Fault {
         what: "k-th fdatasync fails",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::syncs::"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::syncs::"],
         times: Some(("RADSLAG_FAILED_SYNCS", 50)),
     },
     Fault {
         what: "disk full, file too large",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::full::"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::full::"],
         times: None,
     },
     Fault {
         what: "bytes flipped, cut off, emptied, deleted",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::damage::"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::damage::"],
         times: Some(("RADSLAG_DAMAGES", 10)),
     },
     Fault {
         what: "disk gone, backup cut short",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "e2e::backup::", "e2e::from_replica::", "e2e::restored::"],
+        binary: &["--test", "e2e"],
+        tests: &["e2e::backup::", "e2e::from_replica::", "e2e::restored::"],
         times: None,
     },
     Fault {
         what: "told to end under load",
         package: "radslag-server",
-        tests: &["--test", "rpc", "ending::"],
+        binary: &["--test", "rpc"],
+        tests: &["ending::"],
         times: None,
     },
     Fault {
         what: "server stood still",
         package: "radslag-tests",
-        tests: &["--test", "e2e", "crash::killed::a_server_that_stood_still"],
+        binary: &["--test", "e2e"],
+        tests: &["crash::killed::a_server_that_stood_still"],
         times: Some(("RADSLAG_STANDSTILL", 30)),
     },
     Fault {
         what: "clock set forward and back",
         package: "radslag-server",
-        tests: &["--test", "rpc", "clock"],
+        binary: &["--test", "rpc"],
+        tests: &["clock"],
         times: None,
     },
     Fault {
         what: "bytes from elsewhere",
         package: "radslag-tests",
-        tests: &["--lib", "fuzz::"],
+        binary: &["--lib"],
+        tests: &["fuzz::"],
         times: Some(("RADSLAG_FUZZ_INPUTS", 200_000)),
     },
 ];
@@ -133,9 +148,9 @@ fn try_out(fault: &Fault, root: &Path) -> Outcome {
     eprintln!("==> {}", fault.what);
     let began = Instant::now();
     let mut test = Command::new(cargo());
-    test.args(["test", "--quiet", "--package", fault.package]).args(&fault.tests[..2.min(fault.tests.len())]);
-    // Several filters are the test binary's own; cargo takes one.
-    test.args(["--", "--nocapture"]);
+    test.args(["test", "--quiet", "--package", fault.package]).args(fault.binary);
+    // Several filters are the test binary's own matter; cargo takes one.
+    test.args(["--", "--nocapture"]).args(fault.tests);
     test.envs(fault.times.map(|(variable, times)| (variable, times.to_string())));
     let Ok(output) = test.current_dir(root).output() else { return Outcome::Fails };
     eprintln!("    took {:.1} s", began.elapsed().as_secs_f64());
