@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use radslag_tests::dice::Dice;
-use radslag_tests::disk::rounds;
+use radslag_tests::rounds::rounds;
 use radslag_tests::{Municipality, Town, copy};
 
 /// One harm to one file.

@@ -1,8 +1,12 @@
 //! SIGKILL under load: what was acknowledged is there, once, in the order in which everybody sees it.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use radslag_tests::Town;
-use radslag_tests::disk::rounds;
 use radslag_tests::load::Load;
+use radslag_tests::rounds::rounds;
 
 use super::stands;
 
@@ -20,6 +24,9 @@ fn nothing_acknowledged_is_lost_to_a_kill_under_load() {
     stands(&mut town, &all.each_ref(), &acknowledged);
 }
 
+/// The beginning of every HTTP/2 connection: a word, and settings that change nothing.
+const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
 #[cfg(unix)]
 #[test]
 fn a_server_that_stood_still_goes_on_where_it_was() {
@@ -28,9 +35,18 @@ fn a_server_that_stood_still_goes_on_where_it_was() {
     let mut load = Load::begin(&all.each_ref(), 6);
     load.wait_for(5);
     town.server().signal("STOP");
-    // As long as it is told to stand still; without a word no longer than the signals take.
-    std::thread::sleep(std::time::Duration::from_secs(rounds("RADSLAG_STANDSTILL", 0) as u64));
+    // The system takes the connection; nobody is there to answer it.
+    let mut caller = TcpStream::connect(town.url().trim_start_matches("http://")).unwrap();
+    caller.write_all(HELLO).unwrap();
+    let much = rounds("RADSLAG_STANDSTILL", 0);
+    std::thread::sleep(Duration::from_secs(much.try_into().unwrap()));
+    caller.set_nonblocking(true).unwrap();
+    let answered = caller.peek(&mut [0]);
+    assert!(answered.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it does not stand still");
     town.server().signal("CONT");
+    caller.set_nonblocking(false).unwrap();
+    // The settings of the server's own.
+    caller.read_exact(&mut [0; 9]).unwrap();
     load.wait_for(20);
     let acknowledged = load.end();
     stands(&mut town, &all.each_ref(), &acknowledged);

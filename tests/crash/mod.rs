@@ -9,7 +9,7 @@ mod syncs;
 
 use std::collections::BTreeSet;
 
-use radslag_tests::{Municipality, Town};
+use radslag_tests::{Municipality, Town, all_equal, settle};
 
 /// The ids of every record of a replica's log.
 fn there(replica: &Municipality) -> BTreeSet<String> {
@@ -30,21 +30,15 @@ fn there(replica: &Municipality) -> BTreeSet<String> {
 #[track_caller]
 fn stands(town: &mut Town, replicas: &[&Municipality], acknowledged: &BTreeSet<String>) {
     assert!(!acknowledged.is_empty(), "nothing was acknowledged");
-    for replica in replicas {
-        replica.does(&["sync"]);
-    }
+    settle(replicas);
     // Who comes new has it from the server alone.
     let newcomer = town.municipality("nykomling", "Ny");
     let log = there(&newcomer);
     let lost: Vec<&String> = acknowledged.difference(&log).collect();
     assert!(lost.is_empty(), "acknowledged and gone: {lost:?}");
-    let root = |replica: &Municipality| {
-        replica.does(&["sync"]);
-        replica.does(&["verify", "--online"]);
-        replica.object(&["status"])["state_hash"].clone()
-    };
-    let hashes: Vec<_> = replicas.iter().map(|replica| root(replica)).collect();
-    assert!(hashes.iter().all(|hash| *hash == root(&newcomer)), "{hashes:?}");
+    let all: Vec<&Municipality> = replicas.iter().copied().chain([&newcomer]).collect();
+    settle(&all);
+    all_equal(&all);
     assert!(!town.said().contains("panicked"), "{}", town.said());
     town.stop();
     town.check();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use radslag_tests::disk::{Disk, rounds};
+use radslag_tests::disk::Disk;
 use radslag_tests::load::Load;
+use radslag_tests::rounds::rounds;
 use radslag_tests::{Municipality, Town};
 
 use super::{stands, there};

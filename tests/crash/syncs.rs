@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use radslag_tests::Town;
-use radslag_tests::disk::rounds;
 use radslag_tests::load::Load;
+use radslag_tests::rounds::rounds;
 
 use super::stands;
 

@@ -105,8 +105,3 @@ fn run(command: &mut Command) -> Result<(), String> {
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(()) } else { Err(format!("{name}: {}", said.trim())) }
 }
-
-/// How many rounds a test makes: what a variable says, else so many.
-pub fn rounds(variable: &str, few: usize) -> usize {
-    std::env::var(variable).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
-}

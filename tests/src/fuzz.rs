@@ -255,7 +255,7 @@ mod tests {
             assert!(!seeds.is_empty(), "{}", target.name);
             seeds.iter().for_each(|seed| (target.read)(seed));
             let mut dice = Dice::new(target.name.len() as u64);
-            for number in 0..crate::disk::rounds("RADSLAG_FUZZ_INPUTS", INPUTS) {
+            for number in 0..crate::rounds::rounds("RADSLAG_FUZZ_INPUTS", INPUTS) {
                 let input = mutated(&mut dice, &seeds);
                 let read = std::panic::catch_unwind(|| (target.read)(&input));
                 assert!(read.is_ok(), "{} stumbles over input {number}: {input:?}", target.name);

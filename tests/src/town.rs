@@ -379,6 +379,33 @@ impl Municipality {
     }
 }
 
+/// Everybody syncs until nobody has anything to do.
+///
+/// # Panics
+/// Somebody cannot.
+#[track_caller]
+pub fn settle(replicas: &[&Municipality]) {
+    for _ in 0..3 {
+        replicas.iter().for_each(|replica| {
+            replica.does(&["sync"]);
+        });
+    }
+}
+
+/// All replicas and the server have the same log and the same programme, and nobody has anything left to hand in.
+///
+/// # Panics
+/// It is not so.
+#[track_caller]
+pub fn all_equal(replicas: &[&Municipality]) {
+    let statuses: Vec<Json> = replicas.iter().map(|replica| replica.object(&["status"])).collect();
+    for (replica, status) in replicas.iter().zip(&statuses) {
+        assert_eq!(status["state_hash"], statuses[0]["state_hash"], "{}", replica.dir().display());
+        assert_eq!([&status["outbox"], &status["lost"]], [0, 0], "{}", replica.dir().display());
+        replica.does(&["verify", "--online"]).says("the server has the same log");
+    }
+}
+
 /// Copies a folder and all in it, but for the socket of a server that was killed.
 ///
 /// # Errors

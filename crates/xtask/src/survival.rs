@@ -91,6 +91,13 @@ const FAULTS: &[Fault] = &[
         times: None,
     },
     Fault {
+        what: "port flooded, descriptors gone",
+        package: "radslag-server",
+        binary: &["--test", "rpc"],
+        tests: &["port::", "floods::"],
+        times: None,
+    },
+    Fault {
         what: "server stood still",
         package: "radslag-tests",
         binary: &["--test", "e2e"],

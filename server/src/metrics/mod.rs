@@ -164,7 +164,8 @@ fn about_programmes(text: &mut Text, engine: &Engine) {
         .programmes()
         .iter()
         .map(|programme| {
-            let state = &programme.published().state;
+            // Copied, so that the writer waits for no more than that: entities are shared.
+            let state = programme.published().state.clone();
             (programme.id(), state.head().get(), state.conflicts().len())
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Awkward texts through every text field and back: what is taken is shown everywhere as it was typed, and what is not taken changes nothing.
 
-use radslag_tests::Town;
+use radslag_tests::{Municipality, Town};
 
 /// Texts that other programs stumble over, by what they stumble over.
 const AWKWARD: &[&str] = &[
@@ -68,6 +68,23 @@ const AWKWARD: &[&str] = &[
     "\u{fffd}",
 ];
 
+/// Queues something with an awkward text in it; none where it is not taken, and then nothing has changed.
+fn tried(replica: &Municipality, command: &[&str], fields: &[String]) -> Option<String> {
+    let before = replica.object(&["status"])["outbox"].clone();
+    let tried = replica.cli(command).args(&["--format", "json"]).args(fields).run();
+    assert!(!tried.err.contains("panicked"), "{tried}");
+    if tried.code == Some(0) {
+        return tried.object()["queued"][0].as_str().map(str::to_owned);
+    }
+    assert!(matches!(tried.code, Some(1 | 2)) && tried.err.contains("error:"), "{tried}");
+    assert_eq!(replica.object(&["status"])["outbox"], before, "{tried}");
+    None
+}
+
+fn all(fields: &[&str], text: &str) -> Vec<String> {
+    fields.iter().map(|field| format!("--{field}={text}")).collect()
+}
+
 #[test]
 fn an_awkward_text_comes_back_as_it_was_typed() {
     let town = Town::with_sample();
@@ -75,43 +92,53 @@ fn an_awkward_text_comes_back_as_it_was_typed() {
     haninge.does(&["sync"]);
     let mut taken = Vec::new();
     for text in AWKWARD {
-        let before = haninge.object(&["status"])["outbox"].clone();
-        let fields =
-            ["--title", text, "--comment", text, "--time", text, "--reason", text, "--decision", text];
-        let edit = haninge
-            .cli(&["activity", "add", "--subgoal", "Vi positionerar Södertörn", "--format", "json"])
-            .args(&fields)
-            .run();
-        assert!(!edit.err.contains("panicked"), "{text:?}: {edit}");
-        if edit.code == Some(0) {
-            let event = edit.object()["queued"][0].as_str().unwrap().to_owned();
-            taken.push((*text, event));
-        } else {
-            assert!(matches!(edit.code, Some(1 | 2)) && edit.err.contains("error:"), "{text:?}: {edit}");
-            assert_eq!(haninge.object(&["status"])["outbox"], before, "{text:?}: {edit}");
-        }
+        let add = ["activity", "add", "--subgoal", "Vi positionerar Södertörn"];
+        let fields = all(&["title", "comment", "time", "reason", "decision"], text);
+        let activity = tried(&haninge, &add, &fields);
+        let area = tried(&haninge, &["area", "add"], &all(&["title", "goal"], text));
+        let party = tried(&haninge, &["party", "add"], &all(&["name"], text));
+        let baseline =
+            tried(&haninge, &["baseline", "add", "--at", "@50"], &["--".to_owned(), (*text).to_owned()]);
+        taken.push((*text, [activity, area, party, baseline]));
     }
-    assert!(taken.len() * 10 > AWKWARD.len() * 9, "{} of {} were taken", taken.len(), AWKWARD.len());
+    let count = taken.iter().flat_map(|(_, events)| events).flatten().count();
+    assert!(count * 10 > AWKWARD.len() * 4 * 9, "{count} were taken: {taken:?}");
     haninge.does(&["sync"]);
     huddinge.does(&["sync"]);
     for replica in [&haninge, &huddinge] {
         let log = replica.objects(&["log"]);
         let rows = replica.objects(&["show", "--rows"]);
-        for (text, event) in &taken {
-            let record = log.iter().find(|record| record["event_id"] == **event).unwrap();
-            assert_eq!(
-                (&record["reason"], &record["decision"]),
-                (&(*text).into(), &(*text).into()),
+        let blame = replica.objects(&["blame"]);
+        let baselines = replica.objects(&["baseline", "list"]);
+        for (text, [activity, area, party, baseline]) in &taken {
+            let said = |field: &str, event: &Option<String>| {
+                let line = blame
+                    .iter()
+                    .find(|line| line["event_id"].as_str() == event.as_deref() && line["field"] == field);
+                assert!(
+                    event.is_none() || line.is_some_and(|line| line["value"] == *text),
+                    "{text:?}: {field}"
+                );
+            };
+            if let Some(event) = activity {
+                let record = log.iter().find(|record| record["event_id"] == **event).unwrap();
+                for field in ["reason", "decision", "title"] {
+                    assert_eq!(record[field], *text, "{field}");
+                }
+                let row = rows.iter().find(|row| row["title"] == *text).unwrap_or_else(|| panic!("{text:?}"));
+                assert_eq!((&row["comment"], &row["time"]), (&(*text).into(), &(*text).into()), "{text:?}");
+            }
+            for (field, event) in [("title", area), ("goal", area), ("name", party)] {
+                said(field, event);
+            }
+            assert!(
+                baseline.is_none() || baselines.iter().any(|baseline| baseline["name"] == *text),
                 "{text:?}"
             );
-            assert_eq!(record["title"], *text);
-            let row = rows.iter().find(|row| row["title"] == *text).unwrap_or_else(|| panic!("{text:?}"));
-            assert_eq!((&row["comment"], &row["time"]), (&(*text).into(), &(*text).into()), "{text:?}");
         }
         replica.does(&["verify"]);
         // And in a table, from which another replica's table is the same.
         assert_eq!(replica.exported(&[]), haninge.exported(&[]));
-        // Shown to people, no line of a table is torn.
         replica.does(&["show"]);
         replica.does(&["log"]);
     }

@@ -3,20 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use radslag_tests::{Municipality, Outcome, Town};
+use radslag_tests::{Municipality, Outcome, Town, all_equal, settle};
 use serde_json::{Value as Json, json};
 
 fn field(replica: &Municipality, title: &str, field: &str) -> Json {
     replica.activity(title)[field].clone()
-}
-
-/// Everybody syncs until nobody has anything to do.
-fn settle(replicas: &[&Municipality]) {
-    for _ in 0..3 {
-        replicas.iter().for_each(|replica| {
-            replica.does(&["sync"]);
-        });
-    }
 }
 
 /// A town of two municipalities that have all of it.
@@ -38,18 +29,6 @@ fn go_back(town: &mut Town, copy: &Path) {
     town.stop();
     town.restore(copy);
     town.start();
-}
-
-#[track_caller]
-fn all_equal(replicas: &[&Municipality]) {
-    let hashes: Vec<Json> =
-        replicas.iter().map(|replica| replica.object(&["status"])["state_hash"].clone()).collect();
-    assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "{hashes:?}");
-    for replica in replicas {
-        replica.does(&["verify", "--online"]).says("the server has the same log");
-        let status = replica.object(&["status"]);
-        assert_eq!([&status["outbox"], &status["lost"]], [&json!(0), &json!(0)]);
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 #[path = "../epochs/desk.rs"]
 mod desk;
+mod room;
 
 use std::sync::Arc;
 

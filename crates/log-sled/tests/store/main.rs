@@ -16,4 +16,7 @@ mod disk;
 mod fixture;
 mod kill;
 mod power_cut;
+#[allow(unreachable_pub, reason = "a module of the end-to-end tests' library too")]
+#[path = "../../../../tests/src/rounds.rs"]
+mod rounds;
 mod sharing;

@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use crate::child::{Child, Role, verify};
-use crate::disk::{Disk, rounds};
+use crate::disk::Disk;
+use crate::rounds::rounds;
 
 const ROUNDS: &str = "RADSLAG_POWER_CUT_ROUNDS";
 

@@ -1,0 +1,118 @@
+//! A store without room: nothing that was not written is acknowledged, and with room the writer goes on as if nothing had been.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use radslag_core::event::Base;
+use radslag_core::id::{EpochId, Position, ProgramId};
+use radslag_core::value::Slot;
+use radslag_core::verdict::Verdict;
+use radslag_engine::clock::SystemClock;
+use radslag_engine::engine::{Engine, EngineError, Options};
+use radslag_engine::ledger::Ledger;
+use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKey, RowKind};
+use radslag_proto::log::v1;
+use radslag_trust::keys::DeviceKey;
+
+use crate::NOW;
+use crate::desk::{Desk, comment, entity, program};
+
+/// A store that takes so many commits with records and no more.
+struct Tight {
+    log: MemoryLog,
+    left: AtomicUsize,
+}
+
+impl EventLog for Tight {
+    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
+        self.log.programs()
+    }
+
+    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
+        self.log.head(program)
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+        let taken = |left: usize| left.checked_sub(1);
+        let refused = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err();
+        if refused && !commit.appends.is_empty() {
+            return Err(LogError::NoRoom { wanted: 2, left: 1 });
+        }
+        self.log.commit(commit)
+    }
+
+    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+        self.log.rewind(rewind)
+    }
+
+    fn read(
+        &self,
+        program: ProgramId,
+        from: Position,
+        limit: ReadLimit,
+    ) -> Result<Vec<v1::Record>, LogError> {
+        self.log.read(program, from, limit)
+    }
+
+    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
+        self.log.bundle(program, at)
+    }
+
+    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
+        self.log.values(program, at)
+    }
+
+    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
+        self.log.value(program, at, slot)
+    }
+
+    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
+        self.log.rows(program, kind)
+    }
+
+    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
+        self.log.row(key)
+    }
+}
+
+#[tokio::test]
+async fn what_there_was_no_room_for_is_not_there_and_lands_later_once() {
+    let log = Arc::new(Tight { log: MemoryLog::new(), left: AtomicUsize::new(usize::MAX) });
+    let options = Options { open_enrolment: true, queue: 8, log_key: DeviceKey::from_seed([0x55; 32]) };
+    let engine = Engine::open(Arc::clone(&log) as _, Arc::new(SystemClock), options).unwrap();
+    let (mut desk, mut other) = (Desk::new(1), Desk::new(2));
+    let begin = desk.begin(engine.log_key());
+    let events = desk.write_all(Base::default(), NOW, begin);
+    engine.create(desk.sign(&events)).await.unwrap();
+    let join = other.join();
+    let joined = other.write_all(Base::default(), NOW, join);
+    let before = engine.push(other.sign(&joined)).await.unwrap().head;
+    let base = |desk: &Desk| Base { epoch: EpochId::default(), position: before, seq: desk.seq };
+    let head = || engine.programme(program()).unwrap().head();
+    let no_room = |error: &EngineError| matches!(error, EngineError::NoRoom(_));
+
+    // More than one commit holds: the first part lands, and the rest does not.
+    let drafts = (0..12).map(|n| comment(entity(3), &format!("{n} {}", "x".repeat(60_000)))).collect();
+    let large = desk.write_all(base(&desk), NOW, drafts);
+    let small = other.write(base(&other), NOW, comment(entity(3), "Liten"));
+    let (large, small) = (desk.sign(&large), other.sign(&[small]));
+    log.left.store(1, Ordering::Relaxed);
+    assert!(no_room(&engine.push(large.clone()).await.unwrap_err()));
+    let landed = head();
+    assert!(landed > before && landed.get() < before.get() + 12, "{landed}");
+    let both = tokio::join!(engine.push(large.clone()), engine.push(small.clone()));
+    assert!(no_room(&both.0.unwrap_err()) && no_room(&both.1.unwrap_err()));
+    assert_eq!(head(), landed);
+
+    log.left.store(usize::MAX, Ordering::Relaxed);
+    let both = tokio::join!(engine.push(small), engine.push(large));
+    assert!(matches!(both.0.unwrap().verdicts[..], [Verdict::Accepted(_)]));
+    let verdicts = both.1.unwrap().verdicts;
+    let again = |verdict: &&Verdict| matches!(verdict, Verdict::DuplicateAccepted(_));
+    assert_eq!(u64::try_from(verdicts.iter().filter(again).count()).unwrap(), landed.get() - before.get());
+    assert!(verdicts.iter().all(|verdict| again(&verdict) || matches!(verdict, Verdict::Accepted(_))));
+    assert_eq!(head().get(), before.get() + 13);
+    engine.close();
+    let replayed = Ledger::replay(log.as_ref(), program()).unwrap();
+    assert_eq!(replayed.state, engine.programme(program()).unwrap().published().state);
+}
