@@ -177,3 +177,36 @@ async fn requests_that_never_end_hold_no_more_than_there_is_room_for() {
     let sent = CONNECTIONS * STREAMS * PART / 1_024;
     assert!(grown < 100 * 1_024, "of {sent} KiB that came, it held {grown}");
 }
+
+/// A load tool that is not ours: Debian's `nghttp2-client`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_load_tool_is_answered_call_by_call_in_steady_memory() {
+    const CALLS: usize = 6_000;
+    let load = |url: &str, request: &std::path::Path, calls: usize| {
+        let mut tool = Command::new("h2load");
+        tool.args(["-n", &calls.to_string(), "-c", "100", "-m", "20", "-d"]).arg(request);
+        tool.args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
+            .arg(format!("{url}{HELLO}"));
+        tool.stdin(Stdio::null()).output()
+    };
+    let server = Child::after(":", &[]);
+    let mut client = server.client().await;
+    let mut town = Town::begin(&mut client).await;
+    let dir = tempfile::tempdir().unwrap();
+    let request = dir.path().join("hello");
+    std::fs::write(&request, framed(&api::HelloRequest::default())).unwrap();
+    let warm = match load(&server.url, &request, CALLS / 10) {
+        Ok(warm) => warm,
+        Err(error) => return eprintln!("skipped, there is no load tool here: h2load: {error}"),
+    };
+    assert!(warm.status.success());
+    let before = server.peak();
+    let said = load(&server.url, &request, CALLS).unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains(&format!("{CALLS} succeeded, 0 failed, 0 errored, 0 timeout")), "{said}");
+    let event = town.device.retitle(town.activity, "Lunchmöte");
+    assert!(accepted(&client.push(town.device.sign(&[event])).await.answers[0]).is_some());
+    let grown = server.peak() - before;
+    assert!(grown < 32 * 1_024, "it grew by {grown} KiB: {said}");
+}
