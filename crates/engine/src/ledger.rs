@@ -530,14 +530,12 @@ pub fn read_whole_bundles(
     let mut batch = Batch::default();
     let mut known = None;
     let mut values = log.values_from(program, from)?.peekable();
+    let mut bundles = log.bundles_from(program, from)?.peekable();
     for record in records {
         let position = Position::new(record.position);
         if known != Some(record.bundle_position) {
             known = Some(record.bundle_position);
-            let bundle = log.bundle(program, Position::new(record.bundle_position))?;
-            batch
-                .bundles
-                .push(bundle.ok_or_else(|| forged(position, "the signature it came under is missing"))?);
+            batch.bundles.push(bundle_of(&mut bundles, log, program, &record)?);
         }
         let values = values_at(&mut values, position)?;
         let values = radslag_proto::convert::value::decode_values(&values)
@@ -564,6 +562,30 @@ pub fn values_at(
         }
     }
     Ok(values)
+}
+
+/// The signature that a record came under, from a walk along those of all; what comes before it is passed over. A walk that began
+/// after it does not have it: it is asked for.
+///
+/// # Errors
+/// The store does not answer, or does not have it.
+pub fn bundle_of(
+    walk: &mut Peekable<radslag_log::Bundles<'_>>,
+    log: &dyn EventLog,
+    program: ProgramId,
+    record: &v1::Record,
+) -> Result<v1::Bundle, LedgerError> {
+    let at = record.bundle_position;
+    while let Some(bundle) =
+        walk.next_if(|bundle| bundle.as_ref().map_or(true, |bundle| bundle.position <= at))
+    {
+        let bundle = bundle?;
+        if bundle.position == at {
+            return Ok(bundle);
+        }
+    }
+    let asked = log.bundle(program, Position::new(at))?;
+    asked.ok_or_else(|| forged(Position::new(record.position), "the signature it came under is missing"))
 }
 
 /// A read that stopped inside a bundle goes back to the bundle's begin, or on to its end when it is the only one.

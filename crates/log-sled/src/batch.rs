@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
-use radslag_core::value::Slot;
-use radslag_log::{Append, Commit, LogError, Rewind, RowChange, RowKey, StoredRecord};
+use radslag_log::{Append, Commit, LogError, Rewind, RowChange, RowKey};
 use radslag_proto::log::v1;
 
+use crate::page::Page;
 use crate::{format, page, pieces};
 
 /// The batch of a commit that was checked, with the heads that will stand. `pieces_of` says how many pieces a stem has now.
@@ -27,10 +27,10 @@ pub(crate) fn build(
 
 /// What a rewind finds on the disk.
 pub(crate) struct Tail {
-    /// Every key of the pages that begin after the new head, of values and of bundles there.
+    /// Every key of the pages that begin after the new head.
     pub(crate) keys: Vec<Vec<u8>>,
-    /// The first position of the page that holds the new head, and the records of it that stay.
-    pub(crate) page: (Position, Vec<v1::Record>),
+    /// What stays of the pages that the new head lies in.
+    pub(crate) pages: Vec<Page>,
 }
 
 /// The batch of a rewind that was checked: the tail goes, and the mark of before `generation` no longer binds.
@@ -42,15 +42,10 @@ pub(crate) fn rewind(
 ) -> Result<sled::Batch, LogError> {
     let mut batch = sled::Batch::default();
     tail.keys.into_iter().for_each(|key| batch.remove(key));
-    let (first, records) = tail.page;
-    let stay = |record: v1::Record| StoredRecord { record, values: Vec::new() };
-    let stay: Vec<StoredRecord> = records.into_iter().map(stay).collect();
-    for page in page::pack(rewind.program, &stay) {
-        let stem = format::page(rewind.program, page.first);
-        let written = put(&mut batch, &stem, &page.bytes);
-        // A page that was larger than a piece held one record, and that one stays.
-        let left_over = if page.first == first { pieces_of(&stem)? } else { 0 };
-        (written..left_over).for_each(|piece| batch.remove(format::piece(&stem, piece)));
+    for page in tail.pages {
+        // A page that was larger than a piece held one entry, and that one stays.
+        let written = put(&mut batch, &page.stem, &page.bytes);
+        (written..pieces_of(&page.stem)?).for_each(|piece| batch.remove(format::piece(&page.stem, piece)));
     }
     put_sealed(&mut batch, &format::head(rewind.program), &rewind.head.encode_to_vec());
     put_sealed(&mut batch, &format::rewound(rewind.program), &generation.to_be_bytes());
@@ -86,20 +81,21 @@ pub(crate) fn first() -> sled::Batch {
 }
 
 fn put_append(batch: &mut sled::Batch, append: &Append) {
-    for page in page::pack(append.program, &append.records) {
-        put(batch, &format::page(append.program, page.first), &page.bytes);
-    }
+    let mut values: Vec<(Position, &v1::Value)> = Vec::new();
     for stored in &append.records {
         let at = Position::new(stored.record.position);
-        for value in &stored.values {
-            let slot =
-                Slot::new(u16::try_from(value.slot).expect("the commit was checked: a slot has 16 bits"));
-            put_sealed(batch, &format::value(append.program, at, slot), &value.encode_to_vec());
-        }
+        values.extend(stored.values.iter().map(|value| (at, value)));
     }
-    for bundle in &append.bundles {
-        let stem = format::bundle(append.program, Position::new(bundle.position));
-        put_sealed(batch, &stem, &bundle.encode_to_vec());
+    values.sort_by_key(|(at, value)| (*at, value.slot));
+    let mut bundles: Vec<&v1::Bundle> = append.bundles.iter().collect();
+    bundles.sort_by_key(|bundle| bundle.position);
+    let pages = [
+        page::pack(append.program, append.records.iter().map(|stored| &stored.record)),
+        page::pack_values(append.program, values),
+        page::pack_bundles(append.program, bundles),
+    ];
+    for page in pages.iter().flatten() {
+        put(batch, &page.stem, &page.bytes);
     }
 }
 

@@ -107,6 +107,14 @@ impl Disk {
         Ok(Some(stem.to_vec()))
     }
 
+    /// The last stem with a prefix that comes before all keys of `end`, and what is stored under it.
+    pub(crate) fn last_before(&self, end: &[u8], prefix: &[u8]) -> Result<Option<Blob>, LogError> {
+        let Some(stem) = self.last_stem_before(end, prefix)? else { return Ok(None) };
+        let missing = || format::damaged(&stem, "the first piece of a page is missing");
+        let bytes = self.get(&stem)?.ok_or_else(missing)?;
+        Ok(Some((stem, bytes)))
+    }
+
     /// The first programme after `previous` that has a page of records.
     pub(crate) fn next_with_records(
         &self,

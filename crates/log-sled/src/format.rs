@@ -1,4 +1,4 @@
-//! Every byte of the store, version 1: keys, values and the files beside sled's own. What is said here is never changed, only added to.
+//! Every byte of the store, version 2: keys, values and the files beside sled's own. What is said here is never changed, only added to.
 //!
 //! A store is a directory. sled keeps `db`, `conf`, `snap.*` and `blobs/` (always empty) in it; `lock` is held by the one process that has the
 //! store open; `acknowledged.0` and `acknowledged.1` are the two slots of the high-water mark (below).
@@ -11,18 +11,25 @@
 //! | `0x00` | sealed: version of the format, u32 |
 //! | `0x01 ‖ program(16)` | sealed: `radslag.log.v1.Head` |
 //! | `0x02 ‖ program(16) ‖ position u64` | a page of records, the first of them at that position |
-//! | `0x03 ‖ program(16) ‖ position u64 ‖ slot u16` | sealed: `radslag.log.v1.Value` |
-//! | `0x04 ‖ program(16) ‖ position u64` | sealed: `radslag.log.v1.Bundle` |
+//! | `0x03 ‖ program(16) ‖ position u64 ‖ slot u16` | sealed: `radslag.log.v1.Value`; version 1 wrote these, and they are read for ever |
+//! | `0x04 ‖ program(16) ‖ position u64` | sealed: `radslag.log.v1.Bundle`; the same |
 //! | `0x05 ‖ program(16) ‖ kind u8 ‖ number u64` | sealed: a row |
 //! | `0x06 ‖ program(16)` | sealed: generation u64; a log that was rewound has this |
+//! | `0x07 ‖ program(16) ‖ position u64 ‖ slot u16` | a page of values, the first of them in that slot of that record |
+//! | `0x08 ‖ program(16) ‖ position u64` | a page of bundles, the first of them that position's |
+//!
+//! A store of version 1 becomes one of version 2 when it is opened: what was written stays, under `0x03` and `0x04`, and pages follow it. A position has
+//! either the one or the other, and the pages come after all the others.
 //!
 //! **Pieces.** sled never gets a value over 4 096 bytes. The value under `stem ‖ piece u16` is `pieces u16 ‖ bytes`, with at most 4 094 bytes; pieces
 //! are numbered from 0 and each says how many there are. Nothing at all is one piece without bytes.
 //!
 //! **Sealed** is `crc32(stem ‖ bytes) u32 ‖ bytes`: what was moved to another key does not read.
 //!
-//! **A page** holds consecutive records of one commit, as many as fit one piece, or a single larger one in several. Each entry is
-//! `crc32(program ‖ position ‖ length ‖ bytes) u32 ‖ position u64 ‖ length u32 ‖ bytes`, the bytes being a `radslag.log.v1.Record`.
+//! **A page** holds entries of one kind and one commit, ascending, as many as fit one piece, or a single larger one in several. Each entry is
+//! `crc32 u32 ‖ position u64 ‖ length u32 ‖ bytes`. In a page of records the bytes are a `radslag.log.v1.Record`, the positions are consecutive, and the checksum
+//! is over `program ‖ position ‖ length ‖ bytes`. In the others they are a `radslag.log.v1.Value` or `radslag.log.v1.Bundle`, and the checksum is over
+//! `kind u8 ‖ program ‖ position ‖ length ‖ bytes`, the kind being the first byte of the page's key.
 //!
 //! # The high-water mark
 //! A slot is `"radslag/acknowledged/v1\n" ‖ generation u64 ‖ count u32 ‖ count × (program(16) ‖ position u64 ‖ root(32)) ‖ crc32 u32`, the checksum over all
@@ -35,7 +42,7 @@ use radslag_core::value::Slot;
 use radslag_log::{LogError, RowKey, RowKind};
 
 /// The version of the format that is written, and the newest that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The most bytes that sled is ever given as one value.
 pub const VALUE_LIMIT: usize = 4096;
@@ -47,6 +54,30 @@ const VALUE: u8 = 3;
 const BUNDLE: u8 = 4;
 const ROW: u8 = 5;
 const REWOUND: u8 = 6;
+const VALUES: u8 = 7;
+const BUNDLES: u8 = 8;
+
+/// What shares pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paged {
+    /// Records.
+    Records,
+    /// Values.
+    Values,
+    /// Bundles.
+    Bundles,
+}
+
+impl Paged {
+    /// The first byte of the keys of its pages.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Records => RECORD,
+            Self::Values => VALUES,
+            Self::Bundles => BUNDLES,
+        }
+    }
+}
 
 const PROGRAM_END: usize = 17;
 const POSITION_END: usize = 25;
@@ -71,13 +102,23 @@ pub fn rewound(program: ProgramId) -> Vec<u8> {
     of_program(REWOUND, program)
 }
 
-/// What the stems of a programme's values begin with.
+/// What the stems of a programme's pages of values begin with.
 pub fn all_values(program: ProgramId) -> Vec<u8> {
+    of_program(VALUES, program)
+}
+
+/// What the stems of a programme's pages of bundles begin with.
+pub fn bundles(program: ProgramId) -> Vec<u8> {
+    of_program(BUNDLES, program)
+}
+
+/// What the stems of a programme's values of version 1 begin with.
+pub fn all_single_values(program: ProgramId) -> Vec<u8> {
     of_program(VALUE, program)
 }
 
-/// What the stems of a programme's bundles begin with.
-pub fn bundles(program: ProgramId) -> Vec<u8> {
+/// What the stems of a programme's bundles of version 1 begin with.
+pub fn single_bundles(program: ProgramId) -> Vec<u8> {
     of_program(BUNDLE, program)
 }
 
@@ -96,20 +137,32 @@ pub fn page(program: ProgramId, first: Position) -> Vec<u8> {
     at_position(RECORD, program, first)
 }
 
-/// What the stems of a record's values begin with.
-pub fn values(program: ProgramId, at: Position) -> Vec<u8> {
-    at_position(VALUE, program, at)
-}
-
-/// The stem of one value.
-pub fn value(program: ProgramId, at: Position, slot: Slot) -> Vec<u8> {
-    let mut stem = values(program, at);
+/// The stem of the page whose first value is in that slot of that record.
+pub fn values(program: ProgramId, at: Position, slot: Slot) -> Vec<u8> {
+    let mut stem = at_position(VALUES, program, at);
     stem.extend(slot.get().to_be_bytes());
     stem
 }
 
-/// The stem of a bundle.
+/// The stem of the page whose first bundle is that position's.
 pub fn bundle(program: ProgramId, at: Position) -> Vec<u8> {
+    at_position(BUNDLES, program, at)
+}
+
+/// What the stems of a record's values of version 1 begin with.
+pub fn single_values(program: ProgramId, at: Position) -> Vec<u8> {
+    at_position(VALUE, program, at)
+}
+
+/// The stem of one value of version 1.
+pub fn single_value(program: ProgramId, at: Position, slot: Slot) -> Vec<u8> {
+    let mut stem = single_values(program, at);
+    stem.extend(slot.get().to_be_bytes());
+    stem
+}
+
+/// The stem of a bundle of version 1.
+pub fn single_bundle(program: ProgramId, at: Position) -> Vec<u8> {
     at_position(BUNDLE, program, at)
 }
 
@@ -165,7 +218,7 @@ pub(crate) fn program_of(stem: &[u8]) -> Option<ProgramId> {
 
 /// The position that a page, value or bundle belongs to.
 pub(crate) fn position_of(stem: &[u8]) -> Option<Position> {
-    let has_one = matches!(stem.first(), Some(&(RECORD | VALUE | BUNDLE)));
+    let has_one = matches!(stem.first(), Some(&(RECORD | VALUE | BUNDLE | VALUES | BUNDLES)));
     let bytes = stem.get(PROGRAM_END..POSITION_END)?.try_into().ok()?;
     has_one.then(|| Position::new(u64::from_be_bytes(bytes)))
 }
@@ -193,8 +246,10 @@ mod tests {
         assert_eq!(hex(version()), "00");
         assert_eq!(hex(head(program)), format!("01{id}"));
         assert_eq!(hex(page(program, at)), format!("02{id}0000000000000102"));
-        assert_eq!(hex(value(program, at, Slot::new(9))), format!("03{id}00000000000001020009"));
-        assert_eq!(hex(bundle(program, at)), format!("04{id}0000000000000102"));
+        assert_eq!(hex(single_value(program, at, Slot::new(9))), format!("03{id}00000000000001020009"));
+        assert_eq!(hex(single_bundle(program, at)), format!("04{id}0000000000000102"));
+        assert_eq!(hex(values(program, at, Slot::new(9))), format!("07{id}00000000000001020009"));
+        assert_eq!(hex(bundle(program, at)), format!("08{id}0000000000000102"));
         let key = RowKey { program, kind: RowKind::Quarantine, number: 7 };
         assert_eq!(hex(row(key)), format!("05{id}020000000000000007"));
         assert_eq!(hex(rewound(program)), format!("06{id}"));
@@ -205,8 +260,9 @@ mod tests {
     fn stems_say_where_they_belong() {
         let program = ProgramId::from_slice(&[3; 16]).unwrap();
         let at = Position::new(77);
-        assert_eq!(program_of(&value(program, at, Slot::new(1))), Some(program));
-        assert_eq!(position_of(&value(program, at, Slot::new(1))), Some(at));
+        for stem in [single_value(program, at, Slot::new(1)), values(program, at, Slot::new(1))] {
+            assert_eq!((program_of(&stem), position_of(&stem)), (Some(program), Some(at)));
+        }
         let key = RowKey { program, kind: RowKind::Outbox, number: 5 };
         assert_eq!((position_of(&row(key)), number_of(&row(key))), (None, Some(5)));
         assert_eq!((program_of(&version()), position_of(&version())), (None, None));

@@ -57,6 +57,8 @@ pub(crate) struct Opened {
     pub(crate) disk: Disk,
     pub(crate) acknowledged: Acknowledged,
     pub(crate) heads: BTreeMap<ProgramId, Standing>,
+    /// The last record beside which version 1 of the format wrote, of each log that it wrote in.
+    pub(crate) singles: BTreeMap<ProgramId, Position>,
 }
 
 /// Opens the store in `dir`, or makes one where nothing is.
@@ -82,7 +84,26 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
         }
     }
     note(&mut acknowledged, &heads, marks.as_ref())?;
-    Ok(Opened { lock, disk, acknowledged, heads })
+    let singles = last_singles(&disk, &heads)?;
+    Ok(Opened { lock, disk, acknowledged, heads, singles })
+}
+
+fn last_singles(
+    disk: &Disk,
+    heads: &BTreeMap<ProgramId, Standing>,
+) -> Result<BTreeMap<ProgramId, Position>, LogError> {
+    let mut singles = BTreeMap::new();
+    for &program in heads.keys() {
+        let prefixes = [format::all_single_values(program), format::single_bundles(program)];
+        for prefix in prefixes {
+            let last = disk.last_stem_before(&format::after(&prefix), &prefix)?;
+            if let Some(last) = last.as_deref().and_then(format::position_of) {
+                let known = singles.entry(program).or_insert(last);
+                *known = last.max(*known);
+            }
+        }
+    }
+    Ok(singles)
 }
 
 fn check_version(dir: &Path, disk: &Disk) -> Result<(), LogError> {
@@ -91,6 +112,8 @@ fn check_version(dir: &Path, disk: &Disk) -> Result<(), LogError> {
     let version = bytes.try_into().map(u32::from_be_bytes);
     match version {
         Ok(format::VERSION) => Ok(()),
+        // From now on it may hold what a reader of version 1 would not find.
+        Ok(1) => disk.write(batch::first()),
         Ok(version) if version > format::VERSION => {
             Err(LogError::Newer { dir: dir.to_owned(), version, supported: format::VERSION })
         }

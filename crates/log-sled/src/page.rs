@@ -1,52 +1,117 @@
-//! How records share a page, and how each proves its place when it is read.
+//! How entries share a page, and how each proves its place when it is read.
 
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
-use radslag_log::{LogError, StoredRecord, check};
+use radslag_core::value::Slot;
+use radslag_log::{LogError, check};
 use radslag_proto::log::v1;
 
+use crate::format::{self, Paged};
 use crate::pieces::PIECE;
+
+const SHORT: &str = "the page ends within an entry";
 
 /// A page to be stored.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The position of its first record.
-    pub(crate) first: Position,
+    /// The stem that it is stored under.
+    pub(crate) stem: Vec<u8>,
     /// Its entries.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Packs consecutive records into as few pages as fit a piece each; a record that is larger gets a page of its own.
-pub(crate) fn pack(program: ProgramId, records: &[StoredRecord]) -> Vec<Page> {
-    let mut pages: Vec<Page> = Vec::new();
-    for stored in records {
-        let entry = entry(program, &stored.record);
-        match pages.last_mut() {
-            Some(page) if page.bytes.len() + entry.len() <= PIECE => page.bytes.extend(entry),
-            _ => pages.push(Page { first: Position::new(stored.record.position), bytes: entry }),
-        }
+/// Pages that are being filled with entries of one kind, as many as fit a piece each; an entry that is larger gets a page of its own.
+struct Packing {
+    kind: Paged,
+    program: ProgramId,
+    pages: Vec<Page>,
+}
+
+impl Packing {
+    fn new(kind: Paged, program: ProgramId) -> Self {
+        Self { kind, program, pages: Vec::new() }
     }
-    pages
+
+    fn add(&mut self, stem: impl FnOnce() -> Vec<u8>, position: u64, message: &impl prost::Message) {
+        let len = message.encoded_len();
+        let page = match self.pages.last_mut() {
+            Some(page) if page.bytes.len() + HEADER + len <= PIECE => page,
+            _ => {
+                self.pages.push(Page { stem: stem(), bytes: Vec::with_capacity(PIECE.min(HEADER + len)) });
+                self.pages.last_mut().expect("one was pushed a line above")
+            }
+        };
+        put_entry(&mut page.bytes, self.kind, self.program, position, message);
+    }
 }
 
-fn entry(program: ProgramId, record: &v1::Record) -> Vec<u8> {
-    let bytes = record.encode_to_vec();
-    let len = u32::try_from(bytes.len()).expect("a commit is far smaller than 4 GiB");
-    let sum = checksum(program, record.position, len, &bytes);
-    let mut entry = sum.to_be_bytes().to_vec();
-    entry.extend(record.position.to_be_bytes());
-    entry.extend(len.to_be_bytes());
-    entry.extend(bytes);
-    entry
+/// What stands before the bytes of an entry: checksum, position, length.
+const HEADER: usize = 4 + 8 + 4;
+
+fn put_entry(
+    page: &mut Vec<u8>,
+    kind: Paged,
+    program: ProgramId,
+    position: u64,
+    message: &impl prost::Message,
+) {
+    let begin = page.len();
+    let len = u32::try_from(message.encoded_len()).expect("a commit is far smaller than 4 GiB");
+    page.extend([0; 4]);
+    page.extend(position.to_be_bytes());
+    page.extend(len.to_be_bytes());
+    message.encode(page).expect("a vector takes as much as there is memory");
+    let sum = checksum(kind, program, &page[begin + 4..]);
+    page[begin..begin + 4].copy_from_slice(&sum.to_be_bytes());
 }
 
-fn checksum(program: ProgramId, position: u64, len: u32, bytes: &[u8]) -> u32 {
+/// The checksum of an entry: over its place and all of it that follows the checksum itself.
+fn checksum(kind: Paged, program: ProgramId, entry: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    match kind {
+        // Pages of records are older than the other kinds.
+        Paged::Records => {}
+        Paged::Values | Paged::Bundles => hasher.update(&[kind.number()]),
+    }
     hasher.update(program.bytes());
-    hasher.update(&position.to_be_bytes());
-    hasher.update(&len.to_be_bytes());
-    hasher.update(bytes);
+    hasher.update(entry);
     hasher.finalize()
+}
+
+/// The pages of consecutive records.
+pub(crate) fn pack<'a>(program: ProgramId, records: impl IntoIterator<Item = &'a v1::Record>) -> Vec<Page> {
+    let mut packing = Packing::new(Paged::Records, program);
+    for record in records {
+        let stem = || format::page(program, Position::new(record.position));
+        packing.add(stem, record.position, record);
+    }
+    packing.pages
+}
+
+/// The pages of values, which ascend by position and slot.
+pub(crate) fn pack_values<'a>(
+    program: ProgramId,
+    values: impl IntoIterator<Item = (Position, &'a v1::Value)>,
+) -> Vec<Page> {
+    let mut packing = Packing::new(Paged::Values, program);
+    for (at, value) in values {
+        let slot = u16::try_from(value.slot).expect("the commit was checked: a slot has 16 bits");
+        packing.add(|| format::values(program, at, Slot::new(slot)), at.get(), value);
+    }
+    packing.pages
+}
+
+/// The pages of bundles, which ascend.
+pub(crate) fn pack_bundles<'a>(
+    program: ProgramId,
+    bundles: impl IntoIterator<Item = &'a v1::Bundle>,
+) -> Vec<Page> {
+    let mut packing = Packing::new(Paged::Bundles, program);
+    for bundle in bundles {
+        let stem = || format::bundle(program, Position::new(bundle.position));
+        packing.add(stem, bundle.position, bundle);
+    }
+    packing.pages
 }
 
 /// Reads all records of the page that begins at `first`; at least one.
@@ -59,7 +124,7 @@ pub(crate) fn unpack(
     let mut at = first;
     while !page.is_empty() || records.is_empty() {
         let (record, rest) =
-            take_entry(program, at, page).map_err(|what| LogError::damaged_at(program, at, what))?;
+            take_record(program, at, page).map_err(|what| LogError::damaged_at(program, at, what))?;
         records.push(record);
         page = rest;
         at = at.next();
@@ -67,22 +132,100 @@ pub(crate) fn unpack(
     Ok(records)
 }
 
-fn take_entry(program: ProgramId, at: Position, page: &[u8]) -> Result<(v1::Record, &[u8]), &'static str> {
-    const SHORT: &str = "the page ends within a record";
-    let (sum, rest) = page.split_first_chunk().ok_or(SHORT)?;
-    let (position, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-    let (len, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-    let (position, len) = (u64::from_be_bytes(*position), u32::from_be_bytes(*len));
-    let bytes = usize::try_from(len).ok().and_then(|len| rest.get(..len)).ok_or(SHORT)?;
-    if checksum(program, position, len, bytes) != u32::from_be_bytes(*sum) {
-        return Err("the checksum of the record differs");
-    }
+fn take_record(program: ProgramId, at: Position, page: &[u8]) -> Result<(v1::Record, &[u8]), &'static str> {
+    let (position, bytes, rest) = take_entry(Paged::Records, program, page)?;
     let record = v1::Record::decode(bytes).map_err(|_| "the record does not decode")?;
-    if position != at.get() || record.position != position {
+    if position != at || record.position != position.get() {
         return Err("the record is in the place of another");
     }
     check::record(&record)?;
-    Ok((record, &rest[bytes.len()..]))
+    Ok((record, rest))
+}
+
+fn take_entry(
+    kind: Paged,
+    program: ProgramId,
+    page: &[u8],
+) -> Result<(Position, &[u8], &[u8]), &'static str> {
+    let (sum, checked) = page.split_first_chunk().ok_or(SHORT)?;
+    let (position, rest) = checked.split_first_chunk().ok_or(SHORT)?;
+    let (len, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+    let len = usize::try_from(u32::from_be_bytes(*len)).map_err(|_| SHORT)?;
+    let (bytes, rest) = rest.split_at_checked(len).ok_or(SHORT)?;
+    let entry = &checked[..checked.len() - rest.len()];
+    if checksum(kind, program, entry) != u32::from_be_bytes(*sum) {
+        return Err("the checksum of an entry differs");
+    }
+    Ok((Position::new(u64::from_be_bytes(*position)), bytes, rest))
+}
+
+/// Reads all values of the page under `stem`, each with its position; at least one.
+pub(crate) fn unpack_values(
+    program: ProgramId,
+    stem: &[u8],
+    page: &[u8],
+) -> Result<Vec<(Position, v1::Value)>, LogError> {
+    let values = unpack_others(Paged::Values, program, stem, page, |position, bytes| {
+        let value = v1::Value::decode(bytes).map_err(|_| "the value does not decode")?;
+        check::value(&value)?;
+        Ok((position, value))
+    })?;
+    let place = |(at, value): &(Position, v1::Value)| (*at, value.slot);
+    let first = values.first().map(|(at, value)| {
+        let slot = u16::try_from(value.slot).unwrap_or(u16::MAX);
+        format::values(program, *at, Slot::new(slot))
+    });
+    in_place(stem, first, values.is_sorted_by(|one, other| place(one) < place(other)), values)
+}
+
+/// Reads all bundles of the page under `stem`; at least one.
+pub(crate) fn unpack_bundles(
+    program: ProgramId,
+    stem: &[u8],
+    page: &[u8],
+) -> Result<Vec<v1::Bundle>, LogError> {
+    let bundles = unpack_others(Paged::Bundles, program, stem, page, |position, bytes| {
+        let bundle = v1::Bundle::decode(bytes).map_err(|_| "the bundle does not decode")?;
+        check::bundle(&bundle)?;
+        if bundle.position == position.get() {
+            Ok(bundle)
+        } else {
+            Err("the bundle is in the place of another")
+        }
+    })?;
+    let first = bundles.first().map(|bundle| format::bundle(program, Position::new(bundle.position)));
+    let ascends = bundles.is_sorted_by(|one, other| one.position < other.position);
+    in_place(stem, first, ascends, bundles)
+}
+
+fn unpack_others<T>(
+    kind: Paged,
+    program: ProgramId,
+    stem: &[u8],
+    mut page: &[u8],
+    read: impl Fn(Position, &[u8]) -> Result<T, &'static str>,
+) -> Result<Vec<T>, LogError> {
+    let mut entries = Vec::new();
+    while !page.is_empty() {
+        let entry = take_entry(kind, program, page);
+        let (position, bytes, rest) = entry.map_err(|what| format::damaged(stem, what))?;
+        entries.push(read(position, bytes).map_err(|what| LogError::damaged_at(program, position, what))?);
+        page = rest;
+    }
+    Ok(entries)
+}
+
+fn in_place<T>(
+    stem: &[u8],
+    first: Option<Vec<u8>>,
+    ascends: bool,
+    entries: Vec<T>,
+) -> Result<Vec<T>, LogError> {
+    if first.as_deref() == Some(stem) && ascends {
+        Ok(entries)
+    } else {
+        Err(format::damaged(stem, "the page is in the place of another"))
+    }
 }
 
 #[cfg(test)]
@@ -95,19 +238,23 @@ mod tests {
         sample::program(1)
     }
 
-    fn records(sizes: &[usize]) -> Vec<StoredRecord> {
+    fn first(page: &Page) -> Position {
+        format::position_of(&page.stem).unwrap()
+    }
+
+    fn records(sizes: &[usize]) -> Vec<v1::Record> {
         let records = sizes.iter().map(|size| sample::accepted(*size)).collect();
-        sample::append(program(), None, records).records
+        sample::append(program(), None, records).records.into_iter().map(|stored| stored.record).collect()
     }
 
     #[test]
     fn small_records_share_a_page_and_a_large_one_stands_alone() {
         let records = records(&[300, 300, 300, 9_000, 10, 3_800, 300]);
         let pages = pack(program(), &records);
-        let firsts: Vec<u64> = pages.iter().map(|page| page.first.get()).collect();
+        let firsts: Vec<u64> = pages.iter().map(|page| first(page).get()).collect();
         assert_eq!(firsts, [1, 4, 5, 7]);
-        let read = pages.iter().flat_map(|page| unpack(program(), page.first, &page.bytes).unwrap());
-        assert!(read.eq(records.into_iter().map(|stored| stored.record)));
+        let read = pages.iter().flat_map(|page| unpack(program(), first(page), &page.bytes).unwrap());
+        assert!(read.eq(records));
     }
 
     #[test]
@@ -123,7 +270,7 @@ mod tests {
         for bit in 0..page.bytes.len() * 8 {
             let mut bytes = page.bytes.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let answer = unpack(program(), page.first, &bytes);
+            let answer = unpack(program(), first(&page), &bytes);
             assert!(matches!(answer, Err(LogError::Damaged { .. })), "bit {bit}");
         }
     }
@@ -132,8 +279,8 @@ mod tests {
     fn a_page_under_another_key_or_cut_short_is_damage() {
         let page = pack(program(), &records(&[3, 40])).remove(0);
         assert!(unpack(program(), Position::new(2), &page.bytes).is_err());
-        assert!(unpack(sample::program(2), page.first, &page.bytes).is_err());
-        assert!(unpack(program(), page.first, &page.bytes[..page.bytes.len() - 1]).is_err());
-        assert!(unpack(program(), page.first, &[]).is_err());
+        assert!(unpack(sample::program(2), first(&page), &page.bytes).is_err());
+        assert!(unpack(program(), first(&page), &page.bytes[..page.bytes.len() - 1]).is_err());
+        assert!(unpack(program(), first(&page), &[]).is_err());
     }
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, Values, check};
+use radslag_log::{Bundles, Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, Values, check};
 use radslag_proto::log::v1;
 
-use crate::disk::{Blob, Disk};
+use crate::disk::{Blob, Blobs, Disk};
 use crate::keeper::{Keeper, Shared, Standing};
 use crate::open::{self, OpenOptions, Opened};
 use crate::{batch, format, page};
@@ -23,6 +23,8 @@ pub struct SledLog {
     keeper: Keeper,
     disk: Disk,
     shared: Arc<Shared>,
+    /// The last record beside which version 1 of the format wrote, of each log that it wrote in.
+    singles: BTreeMap<ProgramId, Position>,
     /// The turn to write: commits happen one at a time, and rows are read between them.
     turn: Mutex<()>,
     _lock: File,
@@ -35,10 +37,10 @@ impl SledLog {
     /// [`LogError::Behind`] when it ends before what was acknowledged; [`LogError::Newer`] when a later release wrote it;
     /// [`LogError::Damaged`] when anything in it is not as it was written, or sled panics over it.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, LogError> {
-        let Opened { lock, disk, acknowledged, heads } = open::open(dir, options)?;
+        let Opened { lock, disk, acknowledged, heads, singles } = open::open(dir, options)?;
         let shared = Arc::new(Shared::new(heads));
         let keeper = Keeper::start(Arc::clone(&shared), acknowledged)?;
-        Ok(Self { keeper, disk, shared, turn: Mutex::new(()), _lock: lock })
+        Ok(Self { keeper, disk, shared, singles, turn: Mutex::new(()), _lock: lock })
     }
 
     /// Closes the store; the error is that of the last high-water mark. Dropping does the same and only logs it.
@@ -56,18 +58,60 @@ impl SledLog {
         self.disk.write(batch)
     }
 
-    /// What lies after a position, and the page that it stands on.
+    /// What lies after a position, and what stays of the pages that it lies in.
     fn tail(&self, program: ProgramId, last: Position) -> Result<batch::Tail, LogError> {
         let next = last.next();
-        let mut keys = self.disk.keys(format::page(program, next), &format::records(program))?;
-        keys.extend(self.disk.keys(format::values(program, next), &format::all_values(program))?);
-        keys.extend(self.disk.keys(format::bundle(program, next), &format::bundles(program))?);
+        let begins = [
+            (format::page(program, next), format::records(program)),
+            (format::values(program, next, Slot::new(0)), format::all_values(program)),
+            (format::bundle(program, next), format::bundles(program)),
+            (format::single_values(program, next), format::all_single_values(program)),
+            (format::single_bundle(program, next), format::single_bundles(program)),
+        ];
+        let mut keys = Vec::new();
+        for (start, prefix) in begins {
+            keys.extend(self.disk.keys(start, &prefix)?);
+        }
         let first = self.page_of(program, last)?;
         let missing = || LogError::damaged_at(program, first, "the page is missing");
         let bytes = self.disk.get(&format::page(program, first))?.ok_or_else(missing)?;
         let mut records = page::unpack(program, first, &bytes)?;
         records.retain(|record| record.position <= last.get());
-        Ok(batch::Tail { keys, page: (first, records) })
+        let mut pages = page::pack(program, &records);
+        if let Some((stem, bytes)) = self.values_page_before(program, next)? {
+            let mut values = page::unpack_values(program, &stem, &bytes)?;
+            values.retain(|(at, _)| *at <= last);
+            pages.extend(page::pack_values(program, values.iter().map(|(at, value)| (*at, value))));
+        }
+        if let Some((stem, bytes)) = self.bundles_page_before(program, next)? {
+            let mut bundles = page::unpack_bundles(program, &stem, &bytes)?;
+            bundles.retain(|bundle| bundle.position <= last.get());
+            pages.extend(page::pack_bundles(program, &bundles));
+        }
+        Ok(batch::Tail { keys, pages })
+    }
+
+    /// The last page of values that begins before a record.
+    fn values_page_before(&self, program: ProgramId, at: Position) -> Result<Option<Blob>, LogError> {
+        self.disk.last_before(&format::values(program, at, Slot::new(0)), &format::all_values(program))
+    }
+
+    /// The last page of bundles that begins before a record.
+    fn bundles_page_before(&self, program: ProgramId, at: Position) -> Result<Option<Blob>, LogError> {
+        self.disk.last_before(&format::bundle(program, at), &format::bundles(program))
+    }
+
+    /// Whether a record may have what version 1 of the format wrote beside it.
+    fn may_be_single(&self, program: ProgramId, at: Position) -> bool {
+        self.singles.get(&program).is_some_and(|last| at <= *last)
+    }
+
+    /// The pages of values from the one on that may hold a record's first.
+    fn values_pages(&self, program: ProgramId, from: Position) -> Result<Blobs, LogError> {
+        let prefix = format::all_values(program);
+        let first = format::values(program, from, Slot::new(0));
+        let start = self.disk.last_stem_before(&first, &prefix)?.unwrap_or(first);
+        Ok(self.disk.blobs(start, &prefix))
     }
 
     /// The first position of the page that holds `at`.
@@ -168,43 +212,97 @@ impl EventLog for SledLog {
         if !self.is_shown(program, at) {
             return Ok(None);
         }
-        let Some(bytes) = self.disk.get_sealed(&format::bundle(program, at))? else { return Ok(None) };
-        let wrong = |what| LogError::damaged_at(program, at, what);
-        let bundle = v1::Bundle::decode(bytes.as_slice()).map_err(|_| wrong("the bundle does not decode"))?;
-        check::bundle(&bundle).map_err(wrong)?;
-        Ok(Some(bundle))
+        if self.may_be_single(program, at)
+            && let Some(bytes) = self.disk.get_sealed(&format::single_bundle(program, at))?
+        {
+            return decode_bundle(program, at, &bytes).map(Some);
+        }
+        let Some((stem, page)) = self.bundles_page_before(program, at.next())? else { return Ok(None) };
+        let bundles = page::unpack_bundles(program, &stem, &page)?;
+        Ok(bundles.into_iter().find(|bundle| bundle.position == at.get()))
+    }
+
+    fn bundles_from(&self, program: ProgramId, from: Position) -> Result<Bundles<'_>, LogError> {
+        let end = self.shared.end(program);
+        let prefix = format::bundles(program);
+        let single =
+            self.disk.sealed_from(format::single_bundle(program, from), &format::single_bundles(program));
+        let single = single.map(move |sealed| {
+            let (stem, bytes) = sealed?;
+            let at = format::position_of(&stem)
+                .ok_or_else(|| format::damaged(&stem, "the key of a bundle is too short"))?;
+            decode_bundle(program, at, &bytes)
+        });
+        let start = self.disk.last_stem_before(&format::bundle(program, from.next()), &prefix)?;
+        let pages = self.disk.blobs(start.unwrap_or_else(|| format::bundle(program, from)), &prefix);
+        let paged = pages.flat_map(move |blob| {
+            flatten(blob.and_then(|(stem, page)| page::unpack_bundles(program, &stem, &page)))
+        });
+        let asked = move |bundle: &Result<v1::Bundle, LogError>| {
+            bundle.as_ref().map_or(true, |bundle| bundle.position >= from.get())
+        };
+        // What is not shown yet may stand there already.
+        let shown = move |bundle: &Result<v1::Bundle, LogError>| {
+            bundle.as_ref().map_or(true, |bundle| bundle.position <= end.get())
+        };
+        let single = self.may_be_single(program, from).then_some(single).into_iter().flatten();
+        Ok(Box::new(until_damage(single.chain(paged)).filter(asked).take_while(shown)))
     }
 
     fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
         if !self.is_shown(program, at) {
             return Ok(Vec::new());
         }
-        let sealed = self.disk.sealed(&format::values(program, at));
-        sealed.map(|value| value.and_then(|(_, bytes)| decode_value(program, at, &bytes))).collect()
+        if self.may_be_single(program, at) {
+            let sealed = self.disk.sealed(&format::single_values(program, at));
+            let single: Vec<v1::Value> = sealed
+                .map(|value| value.and_then(|(_, bytes)| decode_value(program, at, &bytes)))
+                .collect::<Result<_, _>>()?;
+            if !single.is_empty() {
+                return Ok(single);
+            }
+        }
+        // From the last page that has any back to the one with the first. What was not asked for is not read: it may be damaged.
+        let prefix = format::all_values(program);
+        let mut end = format::values(program, at.next(), Slot::new(0));
+        let mut pages = Vec::new();
+        while let Some((stem, page)) = self.disk.last_before(&end, &prefix)? {
+            pages.push(page::unpack_values(program, &stem, &page)?);
+            if format::position_of(&stem) != Some(at) {
+                break;
+            }
+            end = stem;
+        }
+        let all = pages.into_iter().rev().flatten();
+        Ok(all.filter(|(found, _)| *found == at).map(|(_, value)| value).collect())
     }
 
     fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {
         let end = self.shared.end(program);
-        let start = format::values(program, from.max(Position::new(1)));
-        let sealed = self.disk.sealed_from(start, &format::all_values(program)).map(move |sealed| {
+        let start = format::single_values(program, from);
+        let single = self.disk.sealed_from(start, &format::all_single_values(program)).map(move |sealed| {
             let (stem, bytes) = sealed?;
             let at = format::position_of(&stem)
                 .ok_or_else(|| format::damaged(&stem, "the key of a value is too short"))?;
             Ok((at, decode_value(program, at, &bytes)?))
         });
+        let paged = self.values_pages(program, from)?.flat_map(move |blob| {
+            flatten(blob.and_then(|(stem, page)| page::unpack_values(program, &stem, &page)))
+        });
+        let asked = move |value: &Result<(Position, v1::Value), LogError>| {
+            value.as_ref().map_or(true, |(at, _)| *at >= from)
+        };
         // What is not shown yet may stand there already.
         let shown = move |value: &Result<(Position, v1::Value), LogError>| {
             value.as_ref().map_or(true, |(at, _)| *at <= end)
         };
-        Ok(Box::new(sealed.take_while(shown)))
+        let single = self.may_be_single(program, from).then_some(single).into_iter().flatten();
+        Ok(Box::new(until_damage(single.chain(paged)).filter(asked).take_while(shown)))
     }
 
     fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
-        if !self.is_shown(program, at) {
-            return Ok(None);
-        }
-        let bytes = self.disk.get_sealed(&format::value(program, at, slot))?;
-        bytes.map(|bytes| decode_value(program, at, &bytes)).transpose()
+        let values = self.values(program, at)?;
+        Ok(values.into_iter().find(|value| value.slot == u32::from(slot.get())))
     }
 
     fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
@@ -228,6 +326,30 @@ impl EventLog for SledLog {
             answer => answer,
         }
     }
+}
+
+/// The entries of a page one by one, or its damage.
+fn flatten<T>(page: Result<Vec<T>, LogError>) -> impl Iterator<Item = Result<T, LogError>> {
+    let (entries, damage) = match page {
+        Ok(entries) => (entries, None),
+        Err(error) => (Vec::new(), Some(Err(error))),
+    };
+    entries.into_iter().map(Ok).chain(damage)
+}
+
+/// Ends after an error: behind damage nothing can be vouched for.
+fn until_damage<T>(
+    walk: impl Iterator<Item = Result<T, LogError>>,
+) -> impl Iterator<Item = Result<T, LogError>> {
+    let mut damaged = false;
+    walk.take_while(move |entry| !std::mem::replace(&mut damaged, entry.is_err()))
+}
+
+fn decode_bundle(program: ProgramId, at: Position, bytes: &[u8]) -> Result<v1::Bundle, LogError> {
+    let wrong = |what| LogError::damaged_at(program, at, what);
+    let bundle = v1::Bundle::decode(bytes).map_err(|_| wrong("the bundle does not decode"))?;
+    check::bundle(&bundle).map_err(wrong)?;
+    Ok(bundle)
 }
 
 fn decode_value(program: ProgramId, at: Position, bytes: &[u8]) -> Result<v1::Value, LogError> {

@@ -220,6 +220,9 @@ impl ReadLimit {
 /// Values on their way out of a store, each with the position of its record.
 pub type Values<'a> = Box<dyn Iterator<Item = Result<(Position, v1::Value), LogError>> + 'a>;
 
+/// Bundles on their way out of a store.
+pub type Bundles<'a> = Box<dyn Iterator<Item = Result<v1::Bundle, LogError>> + 'a>;
+
 /// A store of logs: one log per programme, and rows beside it.
 ///
 /// # What holds for every call
@@ -268,6 +271,16 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// The bundle whose first landed member is at `at`; none where no bundle begins.
     fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError>;
+
+    /// The bundles whose first landed member is at `from` or later, ascending, up to the head at the time of the call. They are read as they
+    /// are taken; the walk ends after an error. A store in which they lie side by side walks along them.
+    fn bundles_from(&self, program: ProgramId, from: Position) -> Result<Bundles<'_>, LogError> {
+        let end = self.head(program)?.map_or(0, |head| head.position);
+        let of = move |at| self.bundle(program, Position::new(at)).transpose();
+        let mut damaged = false;
+        let walk = (from.get().max(1)..=end).filter_map(of);
+        Ok(Box::new(walk.take_while(move |bundle| !std::mem::replace(&mut damaged, bundle.is_err()))))
+    }
 
     /// The values of one record that are still kept, ascending by slot. Empty for a record without any, and where there is no record.
     fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError>;

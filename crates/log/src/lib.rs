@@ -13,8 +13,8 @@ mod memory;
 pub mod conformance;
 
 pub use contract::{
-    Append, CHECKPOINTS, Commit, EventLog, HELD_SNAPSHOT, MAX_COMMIT_BYTES, ReadLimit, Rewind, RowChange,
-    RowKey, RowKind, StoredRecord, Values,
+    Append, Bundles, CHECKPOINTS, Commit, EventLog, HELD_SNAPSHOT, MAX_COMMIT_BYTES, ReadLimit, Rewind,
+    RowChange, RowKey, RowKind, StoredRecord, Values,
 };
 pub use error::LogError;
 pub use memory::MemoryLog;

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
-use radslag_engine::ledger::{LedgerError, values_at};
+use radslag_engine::ledger::{LedgerError, bundle_of, values_at};
 use radslag_log::{EventLog, ReadLimit};
 use radslag_proto::api::v1 as api;
 use radslag_proto::limits::PUSH_EVENTS;
@@ -33,6 +33,7 @@ pub(super) fn read(
     let mut bytes = 0;
     let mut open = None;
     let mut all = log.values_from(program, after.next())?.peekable();
+    let mut bundles = log.bundles_from(program, after.next())?.peekable();
     for record in records {
         if open != Some(record.bundle_position) {
             // Values are counted as they come, for they can be a hundred times as large as the bodies beside them.
@@ -40,7 +41,7 @@ pub(super) fn read(
                 break;
             }
             open = Some(record.bundle_position);
-            let bundle = signature(log, program, &record)?;
+            let bundle = bundle_of(&mut bundles, log, program, &record)?;
             bytes += bundle.encoded_len();
             frame.bundles.push(bundle);
         }
@@ -50,14 +51,6 @@ pub(super) fn read(
         frame.records.push(record);
     }
     Ok(frame)
-}
-
-fn signature(log: &dyn EventLog, program: ProgramId, record: &v1::Record) -> Result<v1::Bundle, LedgerError> {
-    let bundle = log.bundle(program, Position::new(record.bundle_position))?;
-    bundle.ok_or_else(|| LedgerError::Forged {
-        position: Position::new(record.position),
-        what: "the signature it came under is missing".to_owned(),
-    })
 }
 
 /// Records up to the head or to the last bundle that was read whole. The head itself never cuts a bundle.

@@ -118,7 +118,7 @@ fn a_damaged_or_missing_end_does_not_open() {
 #[test]
 fn a_flipped_byte_in_a_value_a_bundle_or_a_row_is_damage() {
     let program = sample::program(1);
-    let value = format::piece(&format::value(program, at(2), Slot::TITLE), 1);
+    let value = format::piece(&format::values(program, at(2), Slot::TITLE), 1);
     let bundle = format::piece(&format::bundle(program, at(2)), 0);
     let row = format::piece(&format::row(RowKey { program, kind: OUTBOX, number: 1 }), 2);
     let dir = store();
@@ -140,14 +140,14 @@ fn a_flipped_byte_in_a_value_a_bundle_or_a_row_is_damage() {
 fn a_store_of_a_later_release_says_so() {
     let dir = store();
     let stem = format::version();
-    let mut sealed = crc32fast_of(&[stem.as_slice(), &2_u32.to_be_bytes()].concat()).to_be_bytes().to_vec();
-    sealed.extend(2_u32.to_be_bytes());
+    let mut sealed = crc32fast_of(&[stem.as_slice(), &3_u32.to_be_bytes()].concat()).to_be_bytes().to_vec();
+    sealed.extend(3_u32.to_be_bytes());
     tamper(dir.path(), &format::piece(&stem, 0), |value| {
         value.truncate(2);
         value.extend(&sealed);
     });
     let error = open_error(dir.path());
-    assert!(matches!(error, LogError::Newer { version: 2, supported: 1, .. }), "{error:?}");
+    assert!(matches!(error, LogError::Newer { version: 3, supported: 2, .. }), "{error:?}");
 }
 
 fn crc32fast_of(bytes: &[u8]) -> u32 {

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use radslag_core::id::Position;
 use radslag_log::conformance::sample;
-use radslag_log::{Append, Commit, EventLog, RowChange, RowKey, RowKind};
+use radslag_log::{Append, Commit, EventLog, Rewind, RowChange, RowKey, RowKind};
+use radslag_log_sled::format::VERSION;
 
 use crate::contract::{copy, open};
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/store/v1")
+fn fixture(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/fixtures/store/v{version}"))
 }
 
-/// What version 1 holds: two programmes, fourteen records, values in pieces, a rejected record, rows.
+/// What each version holds: two programmes, fourteen records, values in pieces, a rejected record, rows.
 fn appends() -> Vec<Append> {
     let one = sample::program(1);
     let small = |n: usize| sample::with_value(sample::accepted(150 + n), 1, 20 + n);
@@ -38,9 +39,13 @@ fn rows() -> Vec<(RowKey, Vec<u8>)> {
 }
 
 #[test]
-fn a_store_of_version_1_is_read_and_goes_on() {
+fn a_store_of_every_version_is_read_and_goes_on() {
+    (1..=VERSION).for_each(reads_and_goes_on);
+}
+
+fn reads_and_goes_on(version: u32) {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    copy(&fixture(), dir.path());
+    copy(&fixture(version), dir.path());
     let log = open(dir.path());
     appends().iter().for_each(|append| sample::assert_stands(&log, append));
     let ends: Vec<_> =
@@ -51,9 +56,34 @@ fn a_store_of_version_1_is_read_and_goes_on() {
         let expected: Vec<_> = of_kind.map(|(key, bytes)| (key.number, bytes)).collect();
         assert_eq!(log.rows(sample::program(1), kind).expect("rows"), expected);
     }
-    sample::write(&log, sample::program(1), vec![sample::accepted(1)]);
-    let last = log.read(sample::program(1), Position::new(13), sample::EVERYTHING).expect("read");
+    let one = sample::program(1);
+    sample::write(&log, one, vec![sample::accepted(1)]);
+    let last = log.read(one, Position::new(13), sample::EVERYTHING).expect("read");
     assert_eq!(last.len(), 1);
+
+    // Back into what was found, and on from there: both kinds of pages stand side by side.
+    let [first, ..] = &appends()[..] else { unreachable!("there are four") };
+    log.rewind(Rewind { program: one, head: first.head.clone(), rows: Vec::new() }).expect("it goes back");
+    let with_values = |n| sample::with_value(sample::accepted(n), 1, 30);
+    let next = [
+        sample::write(&log, one, vec![with_values(1), with_values(2)]),
+        sample::write(&log, one, vec![with_values(3)]),
+    ];
+    drop(log);
+    let log = open(dir.path());
+    [first, &next[0], &next[1]].into_iter().for_each(|append| sample::assert_stands(&log, append));
+    let walked: Vec<u64> = log
+        .values_from(one, Position::new(7))
+        .expect("values")
+        .map(|value| value.expect("it is whole").0.get())
+        .collect();
+    assert_eq!(walked, [7, 8, 9, 10, 11]);
+    let signed: Vec<u64> = log
+        .bundles_from(one, Position::new(1))
+        .expect("bundles")
+        .map(|bundle| bundle.expect("it is whole").position)
+        .collect();
+    assert_eq!(signed, [1, 9, 11]);
 }
 
 /// Writes the fixture; a release that changes the format writes a new one beside it and leaves this alone.
@@ -62,7 +92,7 @@ fn the_fixture_is_written_when_asked_for() {
     if std::env::var_os("RADSLAG_WRITE_FIXTURE").is_none() {
         return;
     }
-    let dir = fixture();
+    let dir = fixture(VERSION);
     assert!(!dir.exists(), "{} is there already and is never changed", dir.display());
     let log = open(&dir);
     for append in appends() {

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     what_was_taken_back_is_gone_and_the_rows_are_there,
     a_log_goes_on_from_where_it_was_taken_back_to,
     a_page_is_cut_where_the_log_ends,
+    an_append_of_many_bundles_is_cut_between_them,
     other_programmes_stay_as_they_are,
     a_rewind_that_takes_nothing_back_is_refused,
 ];
@@ -72,6 +73,65 @@ fn a_page_is_cut_where_the_log_ends(log: &dyn EventLog) {
     log.commit(Commit { appends: vec![other.clone()], rows: Vec::new() }).expect("it goes on");
     assert_stands(log, &first);
     assert_stands(log, &other);
+}
+
+/// What lies side by side because it came together, values and signatures too.
+fn an_append_of_many_bundles_is_cut_between_them(log: &dyn EventLog) {
+    let records =
+        |n: usize| vec![with_value(with_value(accepted(n), 1, 30), 4, 9), with_value(accepted(n), 2, 40)];
+    let mut parts = vec![append(program(1), None, records(1))];
+    for n in 2..=5 {
+        let head = parts.last().map(|part| part.head.clone());
+        parts.push(append(program(1), head.as_ref(), records(n)));
+    }
+    let end = parts.last().expect("there are five");
+    let together = Append {
+        program: program(1),
+        records: parts.iter().flat_map(|part| part.records.clone()).collect(),
+        bundles: parts.iter().flat_map(|part| part.bundles.clone()).collect(),
+        head: end.head.clone(),
+        root: end.root,
+    };
+    log.commit(Commit { appends: vec![together.clone()], rows: Vec::new() })
+        .expect("one append of five bundles");
+    assert_stands(log, &together);
+    assert_walks(log, &together);
+    log.rewind(back_to(&parts[2], Vec::new())).expect("the log is longer than that");
+    parts[..3].iter().for_each(|part| assert_stands(log, part));
+    for gone in 7..=10 {
+        assert_eq!(log.values(program(1), Position::new(gone)).expect("values"), []);
+        assert_eq!(log.bundle(program(1), Position::new(gone)).expect("bundle"), None);
+    }
+    let other = write(log, program(1), records(6));
+    assert_stands(log, &other);
+    let stays = |part: &Append| (part.records.clone(), part.bundles.clone());
+    let (records, bundles): (Vec<_>, Vec<_>) = parts[..3].iter().chain([&other]).map(stays).unzip();
+    assert_walks(log, &Append { records: records.concat(), bundles: bundles.concat(), ..other });
+}
+
+/// Walks along the values and the bundles of a log that is just this append, from each of its records on.
+fn assert_walks(log: &dyn EventLog, append: &Append) {
+    for begin in 0..append.records.len() {
+        let records = &append.records[begin..];
+        let from = Position::new(records[0].record.position);
+        let values: Vec<_> = log
+            .values_from(append.program, from)
+            .expect("values")
+            .collect::<Result<_, _>>()
+            .expect("all are whole");
+        let stored = records.iter().flat_map(|stored| {
+            let at = Position::new(stored.record.position);
+            stored.values.iter().map(move |value| (at, value.clone()))
+        });
+        assert!(stored.eq(values), "values from {from}");
+        let bundles: Vec<_> = log
+            .bundles_from(append.program, from)
+            .expect("bundles")
+            .collect::<Result<_, _>>()
+            .expect("all are whole");
+        let signed = append.bundles.iter().filter(|bundle| bundle.position >= from.get()).cloned();
+        assert!(signed.eq(bundles), "bundles from {from}");
+    }
 }
 
 fn other_programmes_stay_as_they_are(log: &dyn EventLog) {
