@@ -19,6 +19,7 @@ mod page;
 mod pieces;
 mod room;
 mod store;
+mod walk;
 
 pub use open::OpenOptions;
 pub use store::SledLog;

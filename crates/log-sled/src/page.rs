@@ -1,6 +1,7 @@
 //! How entries share a page, and how each proves its place when it is read.
 
 use prost::Message as _;
+use prost::bytes::Bytes;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
 use radslag_log::{LogError, check};
@@ -159,73 +160,47 @@ fn take_entry(
     Ok((Position::new(u64::from_be_bytes(*position)), bytes, rest))
 }
 
-/// Reads all values of the page under `stem`, each with its position; at least one.
-pub(crate) fn unpack_values(
-    program: ProgramId,
-    stem: &[u8],
-    page: &[u8],
-) -> Result<Vec<(Position, v1::Value)>, LogError> {
-    let values = unpack_others(Paged::Values, program, stem, page, |position, bytes| {
-        let value = v1::Value::decode(bytes).map_err(|_| "the value does not decode")?;
-        check::value(&value)?;
-        Ok((position, value))
-    })?;
-    let place = |(at, value): &(Position, v1::Value)| (*at, value.slot);
-    let first = values.first().map(|(at, value)| {
-        let slot = u16::try_from(value.slot).unwrap_or(u16::MAX);
-        format::values(program, *at, Slot::new(slot))
-    });
-    in_place(stem, first, values.is_sorted_by(|one, other| place(one) < place(other)), values)
-}
+/// An entry as it is stored: its position and its message, encoded.
+pub(crate) type Entry = (Position, Bytes);
 
-/// Reads all bundles of the page under `stem`; at least one.
-pub(crate) fn unpack_bundles(
-    program: ProgramId,
-    stem: &[u8],
-    page: &[u8],
-) -> Result<Vec<v1::Bundle>, LogError> {
-    let bundles = unpack_others(Paged::Bundles, program, stem, page, |position, bytes| {
-        let bundle = v1::Bundle::decode(bytes).map_err(|_| "the bundle does not decode")?;
-        check::bundle(&bundle)?;
-        if bundle.position == position.get() {
-            Ok(bundle)
-        } else {
-            Err("the bundle is in the place of another")
-        }
-    })?;
-    let first = bundles.first().map(|bundle| format::bundle(program, Position::new(bundle.position)));
-    let ascends = bundles.is_sorted_by(|one, other| one.position < other.position);
-    in_place(stem, first, ascends, bundles)
-}
-
-fn unpack_others<T>(
+/// Reads all entries of the page under `stem` without looking into them; at least one.
+pub(crate) fn entries(
     kind: Paged,
     program: ProgramId,
     stem: &[u8],
-    mut page: &[u8],
-    read: impl Fn(Position, &[u8]) -> Result<T, &'static str>,
-) -> Result<Vec<T>, LogError> {
-    let mut entries = Vec::new();
-    while !page.is_empty() {
-        let entry = take_entry(kind, program, page);
-        let (position, bytes, rest) = entry.map_err(|what| format::damaged(stem, what))?;
-        entries.push(read(position, bytes).map_err(|what| LogError::damaged_at(program, position, what))?);
-        page = rest;
+    page: Vec<u8>,
+) -> Result<Vec<Entry>, LogError> {
+    let page = Bytes::from(page);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut rest: &[u8] = &page;
+    while !rest.is_empty() {
+        let (position, bytes, after) =
+            take_entry(kind, program, rest).map_err(|what| format::damaged(stem, what))?;
+        entries.push((position, page.slice_ref(bytes)));
+        rest = after;
     }
-    Ok(entries)
-}
-
-fn in_place<T>(
-    stem: &[u8],
-    first: Option<Vec<u8>>,
-    ascends: bool,
-    entries: Vec<T>,
-) -> Result<Vec<T>, LogError> {
-    if first.as_deref() == Some(stem) && ascends {
+    let first = entries.first().map(|(at, _)| *at);
+    if first.is_some() && first == format::position_of(stem) && entries.is_sorted_by_key(|(at, _)| *at) {
         Ok(entries)
     } else {
         Err(format::damaged(stem, "the page is in the place of another"))
     }
+}
+
+/// The value of an entry.
+pub(crate) fn value(program: ProgramId, (at, bytes): &Entry) -> Result<v1::Value, LogError> {
+    let wrong = |what| LogError::damaged_at(program, *at, what);
+    let value = v1::Value::decode(&bytes[..]).map_err(|_| wrong("the value does not decode"))?;
+    check::value(&value).map_err(wrong)?;
+    Ok(value)
+}
+
+/// The bundle of an entry.
+pub(crate) fn bundle(program: ProgramId, (at, bytes): &Entry) -> Result<v1::Bundle, LogError> {
+    let wrong = |what| LogError::damaged_at(program, *at, what);
+    let bundle = v1::Bundle::decode(&bytes[..]).map_err(|_| wrong("the bundle does not decode"))?;
+    check::bundle(&bundle).map_err(wrong)?;
+    if bundle.position == at.get() { Ok(bundle) } else { Err(wrong("the bundle is in the place of another")) }
 }
 
 #[cfg(test)]

@@ -8,12 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{Bundles, Commit, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, Values, check};
+use radslag_log::{
+    Bundles, Commit, EncodedRecords, EventLog, LogError, ReadLimit, Rewind, RowKey, RowKind, Values, check,
+};
 use radslag_proto::log::v1;
 
-use crate::disk::{Blob, Blobs, Disk};
+use crate::disk::{Blob, Disk};
+use crate::format::Paged;
 use crate::keeper::{Keeper, Shared, Standing};
 use crate::open::{self, OpenOptions, Opened};
+use crate::walk::{self, Way};
 use crate::{batch, format, page};
 
 /// An open store. Closing it, or dropping it, writes the high-water mark and lets the next process in.
@@ -79,14 +83,17 @@ impl SledLog {
         records.retain(|record| record.position <= last.get());
         let mut pages = page::pack(program, &records);
         if let Some((stem, bytes)) = self.values_page_before(program, next)? {
-            let mut values = page::unpack_values(program, &stem, &bytes)?;
-            values.retain(|(at, _)| *at <= last);
+            let mut entries = page::entries(Paged::Values, program, &stem, bytes)?;
+            entries.retain(|(at, _)| *at <= last);
+            let values = entries.iter().map(|entry| Ok((entry.0, page::value(program, entry)?)));
+            let values: Vec<_> = values.collect::<Result<_, LogError>>()?;
             pages.extend(page::pack_values(program, values.iter().map(|(at, value)| (*at, value))));
         }
         if let Some((stem, bytes)) = self.bundles_page_before(program, next)? {
-            let mut bundles = page::unpack_bundles(program, &stem, &bytes)?;
-            bundles.retain(|bundle| bundle.position <= last.get());
-            pages.extend(page::pack_bundles(program, &bundles));
+            let mut entries = page::entries(Paged::Bundles, program, &stem, bytes)?;
+            entries.retain(|(at, _)| *at <= last);
+            let bundles = entries.iter().map(|entry| page::bundle(program, entry));
+            pages.extend(page::pack_bundles(program, &bundles.collect::<Result<Vec<_>, _>>()?));
         }
         Ok(batch::Tail { keys, pages })
     }
@@ -106,12 +113,10 @@ impl SledLog {
         self.singles.get(&program).is_some_and(|last| at <= *last)
     }
 
-    /// The pages of values from the one on that may hold a record's first.
-    fn values_pages(&self, program: ProgramId, from: Position) -> Result<Blobs, LogError> {
-        let prefix = format::all_values(program);
-        let first = format::values(program, from, Slot::new(0));
-        let start = self.disk.last_stem_before(&first, &prefix)?.unwrap_or(first);
-        Ok(self.disk.blobs(start, &prefix))
+    /// The way from a position to the end of a log.
+    fn way(&self, program: ProgramId, from: Position) -> Way {
+        let from = from.max(Position::new(1));
+        Way { program, from, end: self.shared.end(program), singles: self.may_be_single(program, from) }
     }
 
     /// The first position of the page that holds `at`.
@@ -215,38 +220,17 @@ impl EventLog for SledLog {
         if self.may_be_single(program, at)
             && let Some(bytes) = self.disk.get_sealed(&format::single_bundle(program, at))?
         {
-            return decode_bundle(program, at, &bytes).map(Some);
+            return page::bundle(program, &(at, bytes.into())).map(Some);
         }
         let Some((stem, page)) = self.bundles_page_before(program, at.next())? else { return Ok(None) };
-        let bundles = page::unpack_bundles(program, &stem, &page)?;
-        Ok(bundles.into_iter().find(|bundle| bundle.position == at.get()))
+        let entries = page::entries(Paged::Bundles, program, &stem, page)?;
+        let entry = entries.into_iter().find(|(position, _)| *position == at);
+        entry.map(|entry| page::bundle(program, &entry)).transpose()
     }
 
     fn bundles_from(&self, program: ProgramId, from: Position) -> Result<Bundles<'_>, LogError> {
-        let end = self.shared.end(program);
-        let prefix = format::bundles(program);
-        let single =
-            self.disk.sealed_from(format::single_bundle(program, from), &format::single_bundles(program));
-        let single = single.map(move |sealed| {
-            let (stem, bytes) = sealed?;
-            let at = format::position_of(&stem)
-                .ok_or_else(|| format::damaged(&stem, "the key of a bundle is too short"))?;
-            decode_bundle(program, at, &bytes)
-        });
-        let start = self.disk.last_stem_before(&format::bundle(program, from.next()), &prefix)?;
-        let pages = self.disk.blobs(start.unwrap_or_else(|| format::bundle(program, from)), &prefix);
-        let paged = pages.flat_map(move |blob| {
-            flatten(blob.and_then(|(stem, page)| page::unpack_bundles(program, &stem, &page)))
-        });
-        let asked = move |bundle: &Result<v1::Bundle, LogError>| {
-            bundle.as_ref().map_or(true, |bundle| bundle.position >= from.get())
-        };
-        // What is not shown yet may stand there already.
-        let shown = move |bundle: &Result<v1::Bundle, LogError>| {
-            bundle.as_ref().map_or(true, |bundle| bundle.position <= end.get())
-        };
-        let single = self.may_be_single(program, from).then_some(single).into_iter().flatten();
-        Ok(Box::new(until_damage(single.chain(paged)).filter(asked).take_while(shown)))
+        let entries = walk::entries(&self.disk, Paged::Bundles, self.way(program, from))?;
+        Ok(Box::new(entries.map(move |entry| page::bundle(program, &entry?))))
     }
 
     fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
@@ -256,7 +240,7 @@ impl EventLog for SledLog {
         if self.may_be_single(program, at) {
             let sealed = self.disk.sealed(&format::single_values(program, at));
             let single: Vec<v1::Value> = sealed
-                .map(|value| value.and_then(|(_, bytes)| decode_value(program, at, &bytes)))
+                .map(|value| value.and_then(|(_, bytes)| page::value(program, &(at, bytes.into()))))
                 .collect::<Result<_, _>>()?;
             if !single.is_empty() {
                 return Ok(single);
@@ -267,37 +251,26 @@ impl EventLog for SledLog {
         let mut end = format::values(program, at.next(), Slot::new(0));
         let mut pages = Vec::new();
         while let Some((stem, page)) = self.disk.last_before(&end, &prefix)? {
-            pages.push(page::unpack_values(program, &stem, &page)?);
+            pages.push(page::entries(Paged::Values, program, &stem, page)?);
             if format::position_of(&stem) != Some(at) {
                 break;
             }
             end = stem;
         }
-        let all = pages.into_iter().rev().flatten();
-        Ok(all.filter(|(found, _)| *found == at).map(|(_, value)| value).collect())
+        let of_record = pages.iter().rev().flatten().filter(|(found, _)| *found == at);
+        of_record.map(|entry| page::value(program, entry)).collect()
     }
 
     fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {
-        let end = self.shared.end(program);
-        let start = format::single_values(program, from);
-        let single = self.disk.sealed_from(start, &format::all_single_values(program)).map(move |sealed| {
-            let (stem, bytes) = sealed?;
-            let at = format::position_of(&stem)
-                .ok_or_else(|| format::damaged(&stem, "the key of a value is too short"))?;
-            Ok((at, decode_value(program, at, &bytes)?))
-        });
-        let paged = self.values_pages(program, from)?.flat_map(move |blob| {
-            flatten(blob.and_then(|(stem, page)| page::unpack_values(program, &stem, &page)))
-        });
-        let asked = move |value: &Result<(Position, v1::Value), LogError>| {
-            value.as_ref().map_or(true, |(at, _)| *at >= from)
-        };
-        // What is not shown yet may stand there already.
-        let shown = move |value: &Result<(Position, v1::Value), LogError>| {
-            value.as_ref().map_or(true, |(at, _)| *at <= end)
-        };
-        let single = self.may_be_single(program, from).then_some(single).into_iter().flatten();
-        Ok(Box::new(until_damage(single.chain(paged)).filter(asked).take_while(shown)))
+        let entries = walk::entries(&self.disk, Paged::Values, self.way(program, from))?;
+        Ok(Box::new(entries.map(move |entry| {
+            let entry = entry?;
+            Ok((entry.0, page::value(program, &entry)?))
+        })))
+    }
+
+    fn encoded_from(&self, program: ProgramId, from: Position) -> Result<EncodedRecords<'_>, LogError> {
+        Ok(Box::new(walk::encoded(&self.disk, self.way(program, from))?))
     }
 
     fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
@@ -326,37 +299,6 @@ impl EventLog for SledLog {
             answer => answer,
         }
     }
-}
-
-/// The entries of a page one by one, or its damage.
-fn flatten<T>(page: Result<Vec<T>, LogError>) -> impl Iterator<Item = Result<T, LogError>> {
-    let (entries, damage) = match page {
-        Ok(entries) => (entries, None),
-        Err(error) => (Vec::new(), Some(Err(error))),
-    };
-    entries.into_iter().map(Ok).chain(damage)
-}
-
-/// Ends after an error: behind damage nothing can be vouched for.
-fn until_damage<T>(
-    walk: impl Iterator<Item = Result<T, LogError>>,
-) -> impl Iterator<Item = Result<T, LogError>> {
-    let mut damaged = false;
-    walk.take_while(move |entry| !std::mem::replace(&mut damaged, entry.is_err()))
-}
-
-fn decode_bundle(program: ProgramId, at: Position, bytes: &[u8]) -> Result<v1::Bundle, LogError> {
-    let wrong = |what| LogError::damaged_at(program, at, what);
-    let bundle = v1::Bundle::decode(bytes).map_err(|_| wrong("the bundle does not decode"))?;
-    check::bundle(&bundle).map_err(wrong)?;
-    Ok(bundle)
-}
-
-fn decode_value(program: ProgramId, at: Position, bytes: &[u8]) -> Result<v1::Value, LogError> {
-    let wrong = |what| LogError::damaged_at(program, at, what);
-    let value = v1::Value::decode(bytes).map_err(|_| wrong("the value does not decode"))?;
-    check::value(&value).map_err(wrong)?;
-    Ok(value)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
 use radslag_proto::log::v1;
 
+use crate::encoded::EncodedRecords;
 use crate::error::LogError;
 
 /// The most that one commit may hold, in [`Commit::bytes`]: 512 KiB. Larger commits were never measured to survive a power cut.
@@ -298,6 +299,13 @@ pub trait EventLog: Send + Sync + 'static {
             values.into_iter().map(move |value| Ok((at, value))).chain(failed)
         };
         Ok(Box::new((from.get().max(1)..=end).flat_map(of)))
+    }
+
+    /// The records from `from` on with all that stands beside them, as they are stored, one for each position up to the head at the time of the
+    /// call. They are read as they are taken; the walk ends after an error. What is handed out has been held against its checksum and its
+    /// place; that it decodes is for who looks inside.
+    fn encoded_from(&self, program: ProgramId, from: Position) -> Result<EncodedRecords<'_>, LogError> {
+        crate::encoded::walk(self, program, from)
     }
 
     /// One value of one record; none when the record has none in that slot.

@@ -6,6 +6,7 @@
 
 pub mod check;
 mod contract;
+mod encoded;
 mod error;
 mod memory;
 
@@ -16,5 +17,6 @@ pub use contract::{
     Append, Bundles, CHECKPOINTS, Commit, EventLog, HELD_SNAPSHOT, MAX_COMMIT_BYTES, ReadLimit, Rewind,
     RowChange, RowKey, RowKind, StoredRecord, Values,
 };
+pub use encoded::{EncodedRecord, EncodedRecords};
 pub use error::LogError;
 pub use memory::MemoryLog;

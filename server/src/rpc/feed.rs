@@ -241,11 +241,11 @@ impl Stream {
         let read = move || -> Answer<Encoded> {
             let log = engine.log().as_ref();
             let events = frame::read(log, programme.id(), after, head, most)?;
-            let last = events.records.last().and_then(|frame| frame.record.as_ref());
-            let covered = last.map_or(after, |record| Position::new(record.position));
+            let covered = events.last.unwrap_or(after);
             if filter.is_empty() {
-                return Ok(Encoded::new(Frame::Events(events), None, covered));
+                return Ok(Encoded::events(&events, covered));
             }
+            let events = events.decode(programme.id())?;
             let events = filtered::sift(events, &filter, log, &programme, host.places())?;
             let covered_to = encode_cursor(&LogCursor { epoch, position: covered });
             Ok(Encoded::new(Frame::Events(events), Some(covered_to), covered))

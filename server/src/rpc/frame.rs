@@ -1,12 +1,12 @@
-//! What goes into a frame of records: whole bundles, as many as make a message of a good size.
+//! What goes into a frame of records: whole bundles, as many as make a message of a good size, taken from the store as they stand there.
 
 use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use radslag_core::id::{Position, ProgramId};
-use radslag_engine::ledger::{LedgerError, bundle_of, values_at};
-use radslag_log::{EventLog, ReadLimit};
+use radslag_engine::ledger::LedgerError;
+use radslag_log::{EncodedRecord, EventLog};
 use radslag_proto::api::v1 as api;
-use radslag_proto::limits::PUSH_EVENTS;
-use radslag_proto::log::v1;
+use tonic::codegen::Bytes;
 
 /// A frame of a catch-up is closed once it holds this much. What it can hold beyond is the rest of one bundle, so that it stays
 /// below 2 MiB.
@@ -15,6 +15,40 @@ pub(super) const CATCH_UP: usize = 512 << 10;
 pub(super) const LIVE: usize = 32 << 10;
 /// No frame has more records, beside the rest of its last bundle.
 const RECORDS: usize = 2_000;
+
+/// The numbers of the fields in `radslag.api.v1`.
+mod field {
+    /// `Events.records`.
+    pub(super) const RECORDS: u32 = 1;
+    /// `Events.bundles`.
+    pub(super) const BUNDLES: u32 = 2;
+    /// `RecordFrame.record`.
+    pub(super) const RECORD: u32 = 1;
+    /// `RecordFrame.values`.
+    pub(super) const VALUES: u32 = 2;
+}
+
+/// An `Events` message, encoded.
+pub(super) struct Events {
+    /// The message.
+    pub(super) bytes: Vec<u8>,
+    /// Its last record; none where it has no record.
+    pub(super) last: Option<Position>,
+}
+
+impl Events {
+    /// The message as such.
+    ///
+    /// # Errors
+    /// What the store holds does not decode.
+    pub(super) fn decode(&self, program: ProgramId) -> Result<api::Events, LedgerError> {
+        api::Events::decode(&self.bytes[..]).map_err(|_| {
+            let what = "the records of a frame do not decode";
+            radslag_log::LogError::Damaged { program: Some(program), position: self.last, what: what.into() }
+                .into()
+        })
+    }
+}
 
 /// The records after `after`, up to `head` at most, with their values and the bundles that they came in; empty only at the head.
 /// No bundle is cut: a reader can check every signature with what the frame holds.
@@ -27,59 +61,60 @@ pub(super) fn read(
     after: Position,
     head: Position,
     most: usize,
-) -> Result<api::Events, LedgerError> {
-    let records = whole_bundles(log, program, after.next(), head, most)?;
-    let mut frame = api::Events::default();
-    let mut bytes = 0;
-    let mut open = None;
-    let mut all = log.values_from(program, after.next())?.peekable();
-    let mut bundles = log.bundles_from(program, after.next())?.peekable();
-    for record in records {
+) -> Result<Events, LedgerError> {
+    let mut bytes = Vec::with_capacity(most.min(CATCH_UP) + (most.min(CATCH_UP) >> 3));
+    let (mut bundles, mut open, mut last, mut count) = (Vec::new(), None, None, 0);
+    for record in log.encoded_from(program, after.next())? {
+        let record = record?;
+        // The store may be ahead of what is published, and the head itself never cuts a bundle.
+        if record.position > head {
+            break;
+        }
         if open != Some(record.bundle_position) {
-            // Values are counted as they come, for they can be a hundred times as large as the bodies beside them.
-            if bytes >= most {
+            // Whoever reads a frame again knows where it ends, and says nothing about bytes.
+            if bytes.len() + bundles.len() >= most || (count >= RECORDS && most < usize::MAX) {
                 break;
             }
             open = Some(record.bundle_position);
-            let bundle = bundle_of(&mut bundles, log, program, &record)?;
-            bytes += bundle.encoded_len();
-            frame.bundles.push(bundle);
+            put(&mut bundles, field::BUNDLES, &signature(log, program, &record)?);
         }
-        let values = values_at(&mut all, Position::new(record.position))?;
-        let record = api::RecordFrame { record: Some(record), values };
-        bytes += record.encoded_len();
-        frame.records.push(record);
+        put_record(&mut bytes, &record);
+        last = Some(record.position);
+        count += 1;
     }
-    Ok(frame)
+    bytes.extend(bundles);
+    Ok(Events { bytes, last })
 }
 
-/// Records up to the head or to the last bundle that was read whole. The head itself never cuts a bundle.
-fn whole_bundles(
-    log: &dyn EventLog,
-    program: ProgramId,
-    from: Position,
-    head: Position,
-    most: usize,
-) -> Result<Vec<v1::Record>, LedgerError> {
-    // Whoever reads a frame again knows where it ends, and says nothing about bytes.
-    let left = head.get().saturating_sub(from.get()).saturating_add(1);
-    let limit =
-        ReadLimit { records: usize::try_from(left).map_or(RECORDS, |left| left.min(RECORDS)), bytes: most };
-    let mut records = log.read(program, from, limit)?;
-    // The store may be ahead of what is published.
-    records.retain(|record| record.position <= head.get());
-    let Some(last) = records.last() else { return Ok(records) };
-    let (last_position, last_bundle) = (last.position, last.bundle_position);
-    if last_position == head.get() {
-        return Ok(records);
+fn signature(log: &dyn EventLog, program: ProgramId, record: &EncodedRecord) -> Result<Bytes, LedgerError> {
+    if let Some(bundle) = &record.bundle {
+        return Ok(bundle.clone());
     }
-    let whole = records.partition_point(|record| record.bundle_position != last_bundle);
-    if whole > 0 {
-        records.truncate(whole);
-        return Ok(records);
-    }
-    let most = ReadLimit { records: PUSH_EVENTS, bytes: usize::MAX };
-    let rest = log.read(program, Position::new(last_position).next(), most)?;
-    records.extend(rest.into_iter().take_while(|record| record.bundle_position == last_bundle));
-    Ok(records)
+    let bundle = log.bundle(program, record.bundle_position)?;
+    let bundle = bundle.ok_or_else(|| LedgerError::Forged {
+        position: record.position,
+        what: "the signature it came under is missing".to_owned(),
+    })?;
+    Ok(bundle.encode_to_vec().into())
+}
+
+/// A `RecordFrame` in `Events`.
+fn put_record(to: &mut Vec<u8>, record: &EncodedRecord) {
+    let values: usize = record.values.iter().map(|value| field_len(field::VALUES, value)).sum();
+    encode_key(field::RECORDS, WireType::LengthDelimited, to);
+    encode_varint((field_len(field::RECORD, &record.record) + values) as u64, to);
+    put(to, field::RECORD, &record.record);
+    record.values.iter().for_each(|value| put(to, field::VALUES, value));
+}
+
+/// A message as a field of another.
+pub(super) fn put(to: &mut Vec<u8>, field: u32, message: &[u8]) {
+    encode_key(field, WireType::LengthDelimited, to);
+    encode_varint(message.len() as u64, to);
+    to.extend_from_slice(message);
+}
+
+/// What [`put`] adds.
+pub(super) fn field_len(field: u32, message: &[u8]) -> usize {
+    key_len(field) + encoded_len_varint(message.len() as u64) + message.len()
 }

@@ -1,6 +1,8 @@
 //! Taking back the end of a log.
 
+use prost::Message as _;
 use radslag_core::id::Position;
+use radslag_proto::log::v1;
 
 use super::Case;
 use super::sample::{
@@ -130,7 +132,23 @@ fn assert_walks(log: &dyn EventLog, append: &Append) {
             .collect::<Result<_, _>>()
             .expect("all are whole");
         let signed = append.bundles.iter().filter(|bundle| bundle.position >= from.get()).cloned();
-        assert!(signed.eq(bundles), "bundles from {from}");
+        assert!(signed.clone().eq(bundles), "bundles from {from}");
+        let encoded = log.encoded_from(append.program, from).expect("records");
+        let encoded: Vec<_> = encoded.collect::<Result<_, _>>().expect("all are whole");
+        assert_eq!(encoded.len(), records.len(), "from {from}");
+        for (found, stored) in encoded.iter().zip(records) {
+            let at = stored.record.position;
+            assert_eq!(
+                (found.position.get(), found.bundle_position.get()),
+                (at, stored.record.bundle_position)
+            );
+            assert_eq!(v1::Record::decode(&found.record[..]).as_ref(), Ok(&stored.record));
+            let values = found.values.iter().map(|value| v1::Value::decode(&value[..]).expect("a value"));
+            assert!(values.eq(stored.values.iter().cloned()), "values of {at}");
+            let bundle =
+                found.bundle.as_ref().map(|bundle| v1::Bundle::decode(&bundle[..]).expect("a bundle"));
+            assert_eq!(bundle, signed.clone().find(|bundle| bundle.position == at));
+        }
     }
 }
 
