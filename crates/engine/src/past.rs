@@ -9,9 +9,10 @@ use radslag_core::state::State;
 use radslag_core::value::{Slot, ValueRef, Values};
 use radslag_log::{EventLog, ReadLimit};
 use radslag_proto::convert::record::decode_record;
+use radslag_proto::log::v1;
 
 use crate::caches::far::Far;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, values_at};
 
 /// Where events of a log stand.
 pub type Index = HashMap<EventId, Position>;
@@ -54,6 +55,36 @@ pub(crate) fn said(event: EventId, found: Result<Option<Position>, LedgerError>)
 pub fn places(state: &State) -> Index {
     let registers = state.entities().flat_map(|(_, entity)| entity.fields.values());
     registers.flat_map(|register| register.writes()).map(|write| (write.event, write.position)).collect()
+}
+
+/// Records so close to the next one are walked to, and the values between passed over.
+const CLOSE: u64 = 64;
+/// No more bytes of values are held at once.
+const HELD: usize = 4 << 20;
+
+/// The values of some records, which ascend, read along the log where they lie close together. What cannot be read, or is too much to
+/// hold, is left out: it is met when it is asked for by itself.
+pub(crate) fn values_of(
+    log: &dyn EventLog,
+    program: ProgramId,
+    positions: impl IntoIterator<Item = Position>,
+) -> HashMap<Position, Vec<v1::Value>> {
+    let (mut held, mut bytes) = (HashMap::new(), 0);
+    let mut walk = None;
+    for at in positions {
+        let close =
+            walk.take().filter(|(last, _): &(Position, _)| at.get().saturating_sub(last.get()) < CLOSE);
+        let started = || log.values_from(program, at).ok().map(Iterator::peekable);
+        let Some(mut along) = close.map(|(_, along)| along).or_else(started) else { continue };
+        let Ok(values) = values_at(&mut along, at) else { continue };
+        walk = Some((at, along));
+        bytes += values.iter().map(|value| value.bytes.len()).sum::<usize>();
+        if bytes > HELD {
+            break;
+        }
+        held.insert(at, values);
+    }
+    held
 }
 
 /// A value of the record at a position, as [`Values`] wants it.

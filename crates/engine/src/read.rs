@@ -1,5 +1,6 @@
 //! Reading: a programme at any point of both clocks, and the records behind it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use radslag_core::as_of::{self, AsOf, Mark};
@@ -10,11 +11,12 @@ use radslag_core::state::{Keep, State};
 use radslag_core::time::CivilDate;
 use radslag_core::value::{ValueRef, Values};
 use radslag_log::{EventLog, ReadLimit};
+use radslag_proto::log::v1;
 
 use crate::caches::lookup::place_of;
 use crate::engine::{Engine, EngineError, Programme};
 use crate::ledger::{LedgerError, read_record};
-use crate::past::{Index, accepted_at, places, said, value_at};
+use crate::past::{Index, accepted_at, places, said, value_at, values_of};
 
 const PAGE: ReadLimit = ReadLimit { records: 2_000, bytes: 1 << 20 };
 
@@ -34,6 +36,8 @@ pub struct PublishedPast {
     pub programme: Arc<Programme>,
     /// Where events stand that a reading refers to, so that none of them is searched for.
     places: Index,
+    /// The values of records that were read together.
+    held: HashMap<Position, Vec<v1::Value>>,
 }
 
 impl PublishedPast {
@@ -47,7 +51,12 @@ impl PublishedPast {
 
 impl Values for PublishedPast {
     fn bytes(&self, at: ValueRef) -> Option<Vec<u8>> {
-        value_at(self.log.as_ref(), self.programme.id(), self.place(at.event)?, at.slot)
+        let position = self.place(at.event)?;
+        if let Some(values) = self.held.get(&position) {
+            let value = values.iter().find(|value| value.slot == u32::from(at.slot.get()));
+            return value.map(|value| value.bytes.clone());
+        }
+        value_at(self.log.as_ref(), self.programme.id(), position, at.slot)
     }
 }
 
@@ -64,6 +73,7 @@ impl Engine {
             log: Arc::clone(self.log()),
             programme: Arc::clone(programme),
             places: Index::default(),
+            held: HashMap::new(),
         }
     }
 
@@ -75,13 +85,15 @@ impl Engine {
         PublishedPast { places, ..self.past(programme) }
     }
 
-    /// As [`Engine::past`], for whoever shows records whose places are known.
+    /// As [`Engine::past`], for whoever shows records whose places are known and ascend: their values are read along the log.
     pub fn past_at(
         &self,
         programme: &Arc<Programme>,
-        places: impl IntoIterator<Item = (EventId, Position)>,
+        places: impl IntoIterator<Item = (EventId, Position)> + Clone,
     ) -> PublishedPast {
-        PublishedPast { places: places.into_iter().collect(), ..self.past(programme) }
+        let positions = places.clone().into_iter().map(|(_, position)| position);
+        let held = values_of(self.log().as_ref(), programme.id(), positions);
+        PublishedPast { places: places.into_iter().collect(), held, ..self.past(programme) }
     }
 
     /// A programme at a point on both clocks.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use prost::Message as _;
 use radslag_core::fold;
 use radslag_core::history::{self, FieldChange, Told};
 use radslag_core::id::{EntityId, Position, ProgramId};
 use radslag_core::record::Recorded;
 use radslag_core::state::{Keep, State};
-use radslag_log::{EventLog, ReadLimit};
+use radslag_log::{EncodedRecords, EventLog};
+use radslag_proto::log::v1;
 
 use crate::as_of::{Look, record_at, state_at};
 use crate::caches::chunk;
@@ -178,33 +180,33 @@ fn openings(ledger: &impl Look) -> Vec<Position> {
     ledger.look(|ledger| ledger.state.epochs().iter().map(|epoch| epoch.cut.next()).collect())
 }
 
-/// Some records in order. Those that lie close together are read together.
+/// Some records in order. Those that lie close together are walked to, and what lies between is not looked into.
 struct Records<'a> {
     log: &'a dyn EventLog,
     program: ProgramId,
     wanted: std::vec::IntoIter<Position>,
-    held: std::collections::VecDeque<radslag_proto::log::v1::Record>,
+    walk: Option<(Position, EncodedRecords<'a>)>,
 }
 
-/// Records so close to the next one wanted are read with it.
+/// Records so close to the next one wanted are passed over on the way to it.
 const CLOSE: u64 = 64;
 
 impl<'a> Records<'a> {
     fn new(log: &'a dyn EventLog, program: ProgramId, wanted: Vec<Position>) -> Self {
-        Self { log, program, wanted: wanted.into_iter(), held: std::collections::VecDeque::new() }
+        Self { log, program, wanted: wanted.into_iter(), walk: None }
     }
 
     fn next(&mut self) -> Result<Option<Recorded>, LedgerError> {
         let Some(at) = self.wanted.next() else { return Ok(None) };
-        while self.held.front().is_some_and(|stored| stored.position < at.get()) {
-            self.held.pop_front();
-        }
-        if self.held.is_empty() {
-            let close = self.wanted.as_slice().first().filter(|next| next.get() - at.get() < CLOSE);
-            let records = if close.is_some() { 256 } else { 1 };
-            self.held = self.log.read(self.program, at, ReadLimit { records, bytes: 256 << 10 })?.into();
-        }
-        let stored = self.held.pop_front().filter(|stored| stored.position == at.get());
-        read_record(&stored.ok_or_else(|| forged(at, "the record is missing"))?).map(Some)
+        let close = self.walk.take().filter(|(last, _)| at.get().saturating_sub(last.get()) < CLOSE);
+        let mut walk = match close {
+            Some((_, walk)) => walk,
+            None => self.log.encoded_from(self.program, at)?,
+        };
+        let found = walk.find(|record| record.as_ref().map_or(true, |record| record.position == at));
+        let found = found.ok_or_else(|| forged(at, "the record is missing"))??;
+        self.walk = Some((at, walk));
+        let record = v1::Record::decode(&found.record[..]);
+        read_record(&record.map_err(|_| forged(at, "the record does not decode"))?).map(Some)
     }
 }

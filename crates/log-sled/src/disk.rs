@@ -109,10 +109,21 @@ impl Disk {
 
     /// The last stem with a prefix that comes before all keys of `end`, and what is stored under it.
     pub(crate) fn last_before(&self, end: &[u8], prefix: &[u8]) -> Result<Option<Blob>, LogError> {
-        let Some(stem) = self.last_stem_before(end, prefix)? else { return Ok(None) };
-        let missing = || format::damaged(&stem, "the first piece of a page is missing");
-        let bytes = self.get(&stem)?.ok_or_else(missing)?;
-        Ok(Some((stem, bytes)))
+        let Some((key, value)) = guard(|| self.db.get_lt(end))? else { return Ok(None) };
+        if !key.starts_with(prefix) {
+            return Ok(None);
+        }
+        // Nearly everything is one piece, and that was read just now.
+        let joining = Joining::begin(&key, &value);
+        if let Ok(joining) = joining
+            && joining.is_whole()
+        {
+            return Ok(Some(joining.finish()));
+        }
+        let (stem, _) = pieces::take_apart(&key)?;
+        let missing = || format::damaged(stem, "the first piece of a page is missing");
+        let bytes = self.get(stem)?.ok_or_else(missing)?;
+        Ok(Some((stem.to_vec(), bytes)))
     }
 
     /// The first programme after `previous` that has a page of records.

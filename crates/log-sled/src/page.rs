@@ -163,28 +163,34 @@ fn take_entry(
 /// An entry as it is stored: its position and its message, encoded.
 pub(crate) type Entry = (Position, Bytes);
 
-/// Reads all entries of the page under `stem` without looking into them; at least one.
+/// Reads the entries of the page under `stem` that are `wanted`, without looking into them. All of the page is held against its
+/// checksums: an entry whose place is damaged must not be taken for one that is not there.
 pub(crate) fn entries(
     kind: Paged,
     program: ProgramId,
     stem: &[u8],
     page: Vec<u8>,
+    wanted: impl Fn(Position) -> bool,
 ) -> Result<Vec<Entry>, LogError> {
     let page = Bytes::from(page);
     let mut entries: Vec<Entry> = Vec::new();
-    let mut rest: &[u8] = &page;
+    let (mut rest, mut last) = (&page[..], None);
     while !rest.is_empty() {
         let (position, bytes, after) =
             take_entry(kind, program, rest).map_err(|what| format::damaged(stem, what))?;
-        entries.push((position, page.slice_ref(bytes)));
-        rest = after;
+        let in_place = match last {
+            None => format::position_of(stem) == Some(position),
+            Some(last) => last <= position,
+        };
+        if !in_place {
+            return Err(format::damaged(stem, "the page is in the place of another"));
+        }
+        if wanted(position) {
+            entries.push((position, page.slice_ref(bytes)));
+        }
+        (rest, last) = (after, Some(position));
     }
-    let first = entries.first().map(|(at, _)| *at);
-    if first.is_some() && first == format::position_of(stem) && entries.is_sorted_by_key(|(at, _)| *at) {
-        Ok(entries)
-    } else {
-        Err(format::damaged(stem, "the page is in the place of another"))
-    }
+    if last.is_none() { Err(format::damaged(stem, "the page is empty")) } else { Ok(entries) }
 }
 
 /// The value of an entry.

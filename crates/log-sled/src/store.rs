@@ -83,15 +83,13 @@ impl SledLog {
         records.retain(|record| record.position <= last.get());
         let mut pages = page::pack(program, &records);
         if let Some((stem, bytes)) = self.values_page_before(program, next)? {
-            let mut entries = page::entries(Paged::Values, program, &stem, bytes)?;
-            entries.retain(|(at, _)| *at <= last);
+            let entries = page::entries(Paged::Values, program, &stem, bytes, |at| at <= last)?;
             let values = entries.iter().map(|entry| Ok((entry.0, page::value(program, entry)?)));
             let values: Vec<_> = values.collect::<Result<_, LogError>>()?;
             pages.extend(page::pack_values(program, values.iter().map(|(at, value)| (*at, value))));
         }
         if let Some((stem, bytes)) = self.bundles_page_before(program, next)? {
-            let mut entries = page::entries(Paged::Bundles, program, &stem, bytes)?;
-            entries.retain(|(at, _)| *at <= last);
+            let entries = page::entries(Paged::Bundles, program, &stem, bytes, |at| at <= last)?;
             let bundles = entries.iter().map(|entry| page::bundle(program, entry));
             pages.extend(page::pack_bundles(program, &bundles.collect::<Result<Vec<_>, _>>()?));
         }
@@ -223,9 +221,8 @@ impl EventLog for SledLog {
             return page::bundle(program, &(at, bytes.into())).map(Some);
         }
         let Some((stem, page)) = self.bundles_page_before(program, at.next())? else { return Ok(None) };
-        let entries = page::entries(Paged::Bundles, program, &stem, page)?;
-        let entry = entries.into_iter().find(|(position, _)| *position == at);
-        entry.map(|entry| page::bundle(program, &entry)).transpose()
+        let entries = page::entries(Paged::Bundles, program, &stem, page, |found| found == at)?;
+        entries.first().map(|entry| page::bundle(program, entry)).transpose()
     }
 
     fn bundles_from(&self, program: ProgramId, from: Position) -> Result<Bundles<'_>, LogError> {
@@ -251,14 +248,13 @@ impl EventLog for SledLog {
         let mut end = format::values(program, at.next(), Slot::new(0));
         let mut pages = Vec::new();
         while let Some((stem, page)) = self.disk.last_before(&end, &prefix)? {
-            pages.push(page::entries(Paged::Values, program, &stem, page)?);
+            pages.push(page::entries(Paged::Values, program, &stem, page, |found| found == at)?);
             if format::position_of(&stem) != Some(at) {
                 break;
             }
             end = stem;
         }
-        let of_record = pages.iter().rev().flatten().filter(|(found, _)| *found == at);
-        of_record.map(|entry| page::value(program, entry)).collect()
+        pages.iter().rev().flatten().map(|entry| page::value(program, entry)).collect()
     }
 
     fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {

@@ -32,7 +32,7 @@ pub(crate) fn entries(
     let Way { program, from, end, singles } = way;
     let (start, prefix) = first_page(disk, kind, program, from)?;
     let paged = disk.blobs(start, &prefix).flat_map(move |blob| {
-        let page = blob.and_then(|(stem, page)| page::entries(kind, program, &stem, page));
+        let page = blob.and_then(|(stem, page)| page::entries(kind, program, &stem, page, |at| at >= from));
         let (entries, damage) = match page {
             Ok(entries) => (entries, None),
             Err(error) => (Vec::new(), Some(Err(error))),
@@ -50,8 +50,7 @@ pub(crate) fn entries(
     };
     let position = |entry: &Result<Entry, LogError>| entry.as_ref().ok().map(|(at, _)| *at);
     let walk = alone.into_iter().flatten().chain(paged);
-    let asked = walk.skip_while(move |entry| position(entry).is_some_and(|at| at < from));
-    Ok(until_damage(asked).take_while(move |entry| position(entry).is_none_or(|at| at <= end)))
+    Ok(until_damage(walk).take_while(move |entry| position(entry).is_none_or(|at| at <= end)))
 }
 
 /// The stem of the page that the entries from a position on begin in, and what its kind of stems begins with.
