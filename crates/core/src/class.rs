@@ -1,6 +1,6 @@
 //! When two writes of a field say the same.
 
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use crate::field::FieldKey;
 use crate::register::Content;
@@ -39,12 +39,22 @@ fn split_cost(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Whether two texts are the same in NFC. Spaces and letter case count.
+pub(crate) fn same_text(one: &str, two: &str) -> bool {
+    if one == two {
+        return true;
+    }
+    // Nearly every text is in NFC as it stands, and then other bytes are another text.
+    let is_plain = |text: &str| text.is_ascii() || is_nfc(text);
+    !(is_plain(one) && is_plain(two)) && one.nfc().eq(two.nfc())
+}
+
 fn equal_text(one: &[u8], two: &[u8]) -> bool {
     if one == two {
         return true;
     }
     match (std::str::from_utf8(one), std::str::from_utf8(two)) {
-        (Ok(one), Ok(two)) => one.nfc().eq(two.nfc()),
+        (Ok(one), Ok(two)) => same_text(one, two),
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A person decides; nothing here is hashed, stored or replayed, so it may change with any release.
 
-use unicode_normalization::UnicodeNormalization as _;
+use crate::class::same_text;
 
 /// Above so many words and gaps in a text nothing is offered: nobody reads such a merge.
 const MOST_PIECES: usize = 2_000;
@@ -76,12 +76,8 @@ fn split(text: &str) -> Vec<&str> {
     pieces
 }
 
-fn same(one: &str, two: &str) -> bool {
-    one == two || one.nfc().eq(two.nfc())
-}
-
 fn same_all(one: &[&str], two: &[&str]) -> bool {
-    one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
+    one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same_text(one, two))
 }
 
 /// For each piece of `base`, the piece of `side` that it became: a longest common subsequence.
@@ -90,7 +86,7 @@ fn kept(base: &[&str], side: &[&str]) -> Vec<Option<usize>> {
     let mut length = vec![0u32; (base.len() + 1) * width];
     for at in (0..base.len()).rev() {
         for to in (0..side.len()).rev() {
-            length[at * width + to] = if same(base[at], side[to]) {
+            length[at * width + to] = if same_text(base[at], side[to]) {
                 length[(at + 1) * width + to + 1] + 1
             } else {
                 length[(at + 1) * width + to].max(length[at * width + to + 1])
@@ -100,7 +96,7 @@ fn kept(base: &[&str], side: &[&str]) -> Vec<Option<usize>> {
     let mut kept = vec![None; base.len()];
     let (mut at, mut to) = (0, 0);
     while at < base.len() && to < side.len() {
-        if same(base[at], side[to]) && length[at * width + to] == length[(at + 1) * width + to + 1] + 1 {
+        if same_text(base[at], side[to]) && length[at * width + to] == length[(at + 1) * width + to + 1] + 1 {
             kept[at] = Some(to);
             (at, to) = (at + 1, to + 1);
         } else if length[(at + 1) * width + to] >= length[at * width + to + 1] {
@@ -155,6 +151,8 @@ fn agree(parts: &mut Vec<Part>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization as _;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -21,7 +21,7 @@ use crate::as_of::Look;
 use crate::caches::Pace;
 use crate::caches::behind::{self, Behind, Touch, Wake};
 use crate::caches::lookup::place_of;
-use crate::check::{CheckedBundle, check_bundle};
+use crate::check::{CheckedBundle, Keys, check_bundle};
 use crate::clock::{Clock, IdSource};
 use crate::closing::Closing;
 use crate::epoch::{NewEpoch, Opened};
@@ -193,6 +193,7 @@ pub struct Engine {
     queue: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
     writer: std::sync::Mutex<Option<JoinHandle<()>>>,
     log_key: DeviceKey,
+    keys: Arc<Keys>,
     open_enrolment: bool,
     clock: Arc<dyn Clock>,
     snapshots: Snapshots,
@@ -262,6 +263,7 @@ impl Engine {
             queue: std::sync::Mutex::new(Some(sender)),
             writer: std::sync::Mutex::new(None),
             log_key: options.log_key,
+            keys: Arc::default(),
             open_enrolment: options.open_enrolment,
             clock,
             snapshots: Snapshots::default(),
@@ -435,7 +437,7 @@ impl Engine {
         {
             return Ok(Pushed { verdicts: vec![Verdict::Refused(Refusal::EnrolmentClosed)], head });
         }
-        let checked = match check(bundle, enrolled, self.log_key()).await {
+        let checked = match check(bundle, enrolled, self.log_key(), &self.keys).await {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Pushed { verdicts: vec![Verdict::Refused(refusal)], head }),
         };
@@ -546,10 +548,12 @@ async fn check(
     bundle: PushedBundle,
     enrolled: Option<[u8; 32]>,
     log_key: [u8; 32],
+    keys: &Arc<Keys>,
 ) -> Result<CheckedBundle, Refusal> {
     if bundle.events.len() <= 8 {
-        return check_bundle(bundle, enrolled, &log_key);
+        return check_bundle(bundle, enrolled, &log_key, keys);
     }
-    let checked = tokio::task::spawn_blocking(move || check_bundle(bundle, enrolled, &log_key)).await;
+    let keys = Arc::clone(keys);
+    let checked = tokio::task::spawn_blocking(move || check_bundle(bundle, enrolled, &log_key, &keys)).await;
     checked.unwrap_or_else(|_| Err(Refusal::Undecodable("the check of the bundle was cut short".to_owned())))
 }

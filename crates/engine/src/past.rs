@@ -72,6 +72,10 @@ pub(crate) fn values_of(
     let (mut held, mut bytes) = (HashMap::new(), 0);
     let mut walk = None;
     for at in positions {
+        // Several changes of one record.
+        if walk.as_ref().is_some_and(|(last, _)| *last == at) {
+            continue;
+        }
         let close =
             walk.take().filter(|(last, _): &(Position, _)| at.get().saturating_sub(last.get()) < CLOSE);
         let started = || log.values_from(program, at).ok().map(Iterator::peekable);

@@ -24,7 +24,7 @@ use crate::meter::Meter;
 use crate::timekeeper::Timekeeper;
 
 /// Collecting stops once a commit holds this many events or bytes.
-const COMMIT_EVENTS: usize = 64;
+const COMMIT_EVENTS: usize = 256;
 const COMMIT_BYTES: usize = 256 * 1024;
 
 /// What became of a push.

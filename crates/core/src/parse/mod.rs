@@ -10,6 +10,8 @@ pub mod time;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::class::same_text;
+
 /// The parsers' version. A view names it, so that two views can tell whether they read texts the same way.
 pub const VERSION: u16 = 1;
 
@@ -20,7 +22,7 @@ pub fn nfc(text: &str) -> String {
 
 /// Whether two texts are the same in NFC. Spaces and letter case count.
 pub fn nfc_eq(a: &str, b: &str) -> bool {
-    a == b || a.nfc().eq(b.nfc())
+    same_text(a, b)
 }
 
 /// NFC, lower case, no space at the ends and single spaces within: the form in which words are looked up.

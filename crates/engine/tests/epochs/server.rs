@@ -5,7 +5,7 @@ use radslag_core::id::{EpochId, EventId, Position};
 use radslag_core::time::Instant;
 use radslag_core::verdict::Verdict;
 use radslag_engine::admit::{Ground, Working};
-use radslag_engine::check::check_bundle;
+use radslag_engine::check::{Keys, check_bundle};
 use radslag_engine::epoch::{NewEpoch, Opened};
 use radslag_engine::ledger::{Ledger, LedgerError};
 use radslag_log::{Append, Commit, EventLog, MemoryLog};
@@ -65,7 +65,7 @@ impl Server {
 
     pub(crate) fn push(&mut self, bundle: PushedBundle) -> Vec<Verdict> {
         let enrolled = self.published.key_of(bundle.device);
-        let checked = match check_bundle(bundle, enrolled, self.key.public().bytes()) {
+        let checked = match check_bundle(bundle, enrolled, self.key.public().bytes(), &Keys::default()) {
             Ok(checked) => checked,
             Err(refusal) => return vec![Verdict::Refused(refusal)],
         };
