@@ -12,7 +12,7 @@ use radslag_core::id::ProgramId;
 use radslag_core::parse::cost::parse_cost;
 use radslag_core::parse::time::parse_time;
 use radslag_core::state::{Keep, State};
-use radslag_engine::check::check_bundle;
+use radslag_engine::check::{Keys, check_bundle};
 use radslag_engine::ledger::Ledger;
 use radslag_engine::snapshot::Snapshot;
 use radslag_proto::api::v1 as api;
@@ -64,8 +64,8 @@ pub fn bundle(bytes: &[u8]) {
     let Ok(message) = api::Bundle::decode(bytes) else { return };
     let Ok(pushed) = decode_bundle(Some(message)) else { return };
     // Nobody's key has signed what falls out of dice.
-    let _ = check_bundle(pushed.clone(), None, &[7; 32]);
-    let _ = check_bundle(pushed, Some([8; 32]), &[7; 32]);
+    let _ = check_bundle(pushed.clone(), None, &[7; 32], &Keys::default());
+    let _ = check_bundle(pushed, Some([8; 32]), &[7; 32], &Keys::default());
 }
 
 /// A signature as a log keeps it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use radslag_core::id::{EventId, Position, ProgramId};
 use radslag_core::verdict::Verdict;
-use radslag_engine::check::check_bundle;
+use radslag_engine::check::{Keys, check_bundle};
 use radslag_engine::engine::{Engine, EngineError, Options, Programme, Pushed, Writer};
 use radslag_engine::epoch::NewEpoch;
 use radslag_engine::ledger::read_whole_bundles;
@@ -112,7 +112,7 @@ impl Server {
             bundle.events.iter().map(|e| decode_body(&e.body_bytes).ok().map(|body| body.event_id)).collect();
         let programme = self.programme();
         let enrolled = programme.as_ref().and_then(|p| p.published().key_of(bundle.device));
-        match check_bundle(bundle, enrolled, &self.engine.log_key()) {
+        match check_bundle(bundle, enrolled, &self.engine.log_key(), &Keys::default()) {
             // Nothing in it is authentic.
             Err(refusal) => {
                 let answers = encode(&events, &[Verdict::Refused(refusal)]);
