@@ -86,9 +86,9 @@ def with_answer(block, printed):
 
 
 @contextlib.contextmanager
-def server(folder):
+def server(folder, listen="127.0.0.1:0"):
     """A server on a free port of loopback; its address. It is stopped by its handle, whatever happens."""
-    command = [RADSLAGD, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--log", "warn"]
+    command = [RADSLAGD, "serve", "--data", str(folder / "data"), "--listen", listen, "--log", "warn"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     impatience = threading.Timer(PATIENCE, process.kill)
     impatience.start()
