@@ -1,7 +1,12 @@
 """Checks of what is asked: health, reflection, the programme and its past, errors, pages, the stream."""
+import json
+import os
 import re
+import shutil
+import subprocess
 import uuid
 
+from google.protobuf.json_format import ParseDict
 from harness import PAGE, REFLECTIONS, ROOT
 from helpers import called, check, edit, get, head
 
@@ -27,6 +32,24 @@ def reflection_lists_the_services_in_both_versions(c):
         services = {service.name for service in listed.list_services_response.service}
         assert OUR_SERVICES | {"grpc.health.v1.Health"} <= services, services
         assert found.file_descriptor_response.file_descriptor_proto, "the server does not describe SyncService"
+
+
+@check
+def the_commands_for_json_give_what_the_calls_give(c):
+    if shutil.which("buf") is None:
+        print("skipped: buf is not installed, so the commands for JSON are not run")
+        return
+    lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("buf curl ")]
+    said = []
+    for line in lines:
+        environment = dict(os.environ, PROGRAM=c.PROGRAM, NO_PROXY="127.0.0.1")
+        ran = subprocess.run(["bash", "-euc", line], env=environment, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
+        said.append(ran.stdout)
+    listed, program, stream = said
+    assert ParseDict(json.loads(listed), c.program_pb2.ListProgramsResponse()) == c.programs.ListPrograms(c.program_pb2.ListProgramsRequest())
+    assert ParseDict(json.loads(program), c.program_pb2.GetProgramResponse()) == get(c, position=50)
+    assert stream.count('"bodyHash"') >= head(c) and '"caughtUp"' in stream
 
 
 @check
