@@ -31,6 +31,8 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ),
     ("docs/api.md", "", "tests/python/client_test.py runs the page"),
     ("", "sudo ", "needs a machine of its own"),
+    ("", "useradd ", "needs a machine of its own"),
+    ("", "groupadd ", "needs a machine of its own"),
     ("", "systemctl ", "needs a machine of its own"),
     ("", "journalctl ", "needs a machine of its own"),
     ("", "docker ", "needs a container engine and a network"),

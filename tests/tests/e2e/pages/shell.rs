@@ -82,6 +82,12 @@ impl Shell {
     /// is the block's: an empty folder `NEW` is one for each block.
     pub(super) fn types(&mut self, line: &str, number: usize) -> (i32, Vec<String>) {
         let typed = self.for_here(line, number);
+        if let Some(place) = self.outside(&typed) {
+            panic!(
+                "{line}\nnames {place}, which is not the test's own: give it a place in ELSEWHERE of tests/tests/e2e/pages/shell.rs, or the \
+                 line in NOT_RUN"
+            );
+        }
         let serves = is_server(line);
         let (code, mut printed) = if line == "kill $!" {
             // A reader is slower than a server that ends.
@@ -109,6 +115,15 @@ impl Shell {
         let words =
             line.split(' ').map(|word| if word == "NEW" { format!("new-{number}") } else { word.to_owned() });
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// A path of this machine that a line names. What a page tells an operator to do to their machine is not done to this one.
+    fn outside<'a>(&self, line: &'a str) -> Option<&'a str> {
+        let own = self.dir.path().to_str().expect("temporary folders have plain names");
+        let words = line.split(|letter: char| letter.is_whitespace() || "=\"'<>:;()".contains(letter));
+        // Of an address the part after the colon begins with two.
+        let mut paths = words.filter(|word| word.starts_with('/') && !word.starts_with("//"));
+        paths.find(|word| !word.starts_with(own) && *word != "/dev/null")
     }
 
     /// Waits until the server says where it listens, and keeps that address from then on.
@@ -166,5 +181,20 @@ impl Drop for Shell {
             .stderr(Stdio::null())
             .status();
         let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_line_that_names_a_folder_of_the_machine_is_not_typed() {
+    let shell = Shell::in_a_checkout(Path::new(env!("CARGO_MANIFEST_DIR")));
+    for outside in ["install radslagd /usr/local/bin/", "cat </etc/passwd", "radslagd --data=/srv/x serve"] {
+        assert!(shell.outside(outside).is_some(), "{outside}");
+    }
+    for own in [
+        "radslagd check --data /var/lib/radslag",
+        "curl http://127.0.0.1:7420/metrics",
+        "radslag log 2>/dev/null",
+    ] {
+        assert_eq!(shell.outside(&shell.for_here(own, 1)), None, "{own}");
     }
 }
