@@ -40,6 +40,9 @@ class Server:
         scheme, _, place = address.rpartition("://")
         # Asked for signs of life, so that a network that has gone away is noticed by who only listens.
         options = [("grpc.keepalive_time_ms", 60_000), ("grpc.keepalive_timeout_ms", 20_000)]
+        if place.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]"):
+            # gRPC would ask the proxy of `http_proxy` even for this machine.
+            options.append(("grpc.enable_http_proxy", 0))
         if scheme == "https":
             roots = pathlib.Path(ca).read_bytes() if ca else None
             self.channel = grpc.secure_channel(place, grpc.ssl_channel_credentials(roots), options)
