@@ -44,6 +44,10 @@ VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z"), "<time>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<hash>"),
     (re.compile(r"[A-Za-z0-9+/]{43,}=*"), "<bytes>"),
+    # 16 bytes in base64: an id in a body.
+    (re.compile(r'"[A-Za-z0-9+/]{22}=="'), '"<id>"'),
+    # Microseconds since 1970.
+    (re.compile(r'(?<=_at": ")\d{16}(?=")'), "<time>"),
     (re.compile(r'(?<=_on": ")\d{4}-\d\d-\d\d'), "<date>"),
 ]
 
@@ -86,9 +90,9 @@ def with_answer(block, printed):
 
 
 @contextlib.contextmanager
-def server(folder):
+def server(folder, listen="127.0.0.1:0"):
     """A server on a free port of loopback; its address. It is stopped by its handle, whatever happens."""
-    command = [RADSLAGD, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--log", "warn"]
+    command = [RADSLAGD, "serve", "--data", str(folder / "data"), "--listen", listen, "--log", "warn"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     impatience = threading.Timer(PATIENCE, process.kill)
     impatience.start()

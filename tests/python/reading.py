@@ -1,7 +1,12 @@
 """Checks of what is asked: health, reflection, the programme and its past, errors, pages, the stream."""
+import json
+import os
 import re
+import shutil
+import subprocess
 import uuid
 
+from google.protobuf.json_format import ParseDict
 from harness import PAGE, REFLECTIONS, ROOT
 from helpers import called, check, edit, get, head
 
@@ -27,6 +32,24 @@ def reflection_lists_the_services_in_both_versions(c):
         services = {service.name for service in listed.list_services_response.service}
         assert OUR_SERVICES | {"grpc.health.v1.Health"} <= services, services
         assert found.file_descriptor_response.file_descriptor_proto, "the server does not describe SyncService"
+
+
+@check
+def the_commands_for_json_give_what_the_calls_give(c):
+    if shutil.which("buf") is None:
+        print("skipped: buf is not installed, so the commands for JSON are not run")
+        return
+    lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("buf curl ")]
+    said = []
+    for line in lines:
+        environment = dict(os.environ, PROGRAM=c.PROGRAM, NO_PROXY="127.0.0.1")
+        ran = subprocess.run(["bash", "-euc", line], env=environment, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
+        said.append(ran.stdout)
+    listed, program, stream = said
+    assert ParseDict(json.loads(listed), c.program_pb2.ListProgramsResponse()) == c.programs.ListPrograms(c.program_pb2.ListProgramsRequest())
+    assert ParseDict(json.loads(program), c.program_pb2.GetProgramResponse()) == get(c, position=50)
+    assert stream.count('"bodyHash"') >= head(c) and '"caughtUp"' in stream
 
 
 @check
@@ -88,6 +111,7 @@ def errors_have_a_code_and_a_reason(c):
         (c.audit.ListHistory, a.ListHistoryRequest(program_id=c.PROGRAM, entity_id=nobody), "NOT_FOUND", "ENTITY_NOT_FOUND"),
         (lambda r: list(c.sync.GetSnapshot(r)), c.sync_pb2.GetSnapshotRequest(program_id=nobody), "NOT_FOUND", "PROGRAM_NOT_FOUND"),
         (c.sync.Push, c.sync_pb2.PushRequest(), "INVALID_ARGUMENT", "INVALID_REQUEST"),
+        (c.sync.Push, c.sync_pb2.PushRequest(request_id="x" * (3 << 20)), "INVALID_ARGUMENT", "OVER_LIMIT"),
     ]
     page = PAGE.read_text("utf-8")
     for call, request, code, reason in expected:
@@ -102,6 +126,19 @@ def the_page_names_every_reason_and_no_other(c):
     reasons = {path.stem for path in (ROOT / "docs" / "errors").glob("*.md")} - {"README"}
     others = {code.name for code in c.grpc.StatusCode} | set(c.change_pb2.Authority.keys())
     assert reasons <= names <= reasons | others, (reasons - names, names - reasons - others)
+
+
+@check
+def the_page_gives_every_reason_the_code_that_it_has(c):
+    codes = dict(re.findall(r"Class::(\w+) => Code::(\w+),", (ROOT / "proto" / "src" / "status.rs").read_text("utf-8")))
+    reasons = re.findall(r'^    \w+ "([A-Z_]+)" (\w+),', (ROOT / "proto" / "src" / "status" / "reason.rs").read_text("utf-8"), re.M)
+    by_reason = {reason: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", codes[sort]).upper() for reason, sort in reasons}
+    assert len(by_reason) > 40, by_reason
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \| (`[A-Z_`, ]+`) \|", PAGE.read_text("utf-8"), re.M)
+    told = {reason: set(re.findall(r"`(\w+)`", row[0])) for row in rows for reason in re.findall(r"`(\w+)`", row[1])}
+    assert len(told) > 15, told
+    wrong = {reason: (codes, by_reason.get(reason)) for reason, codes in told.items() if by_reason.get(reason) not in codes}
+    assert not wrong, wrong
 
 
 @check

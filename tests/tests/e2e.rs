@@ -21,6 +21,8 @@ mod e2e {
     mod main_job;
     mod network;
     mod outbox;
+    #[cfg(unix)]
+    mod pages;
     mod refusals;
     mod report;
     mod restored;

@@ -3,17 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use radslag_client::author::Act;
 use radslag_client::clock::{IdSource as _, SystemClock, SystemIds};
 use radslag_client::remote::Remote;
 use radslag_client::replica::Replica;
 use radslag_client::settings::{FOLDER, Settings, key_path};
 use radslag_client::{ClientError, DeviceKey};
-use radslag_core::command::Draft;
-use radslag_core::event::{Authority, Base, Change};
-use radslag_core::id::{DeviceId, MemberId, OrgId, ProgramId};
+use radslag_core::id::{OrgId, ProgramId};
 use radslag_core::parse::nfc_eq;
-use radslag_core::value::{Slot, Values as _};
 use serde_json::{Value as Json, json};
 
 use crate::args::{Init, Join, ProgramCreate};
@@ -40,14 +36,7 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
     let ids = SystemIds;
     let program = ProgramId::new(ids.random_id());
     let dir = args.dir.clone().map_or_else(|| home().map(|home| home.join(program.to_string())), Ok)?;
-    let settings = Settings {
-        server: args.server.clone(),
-        program,
-        org: org.clone(),
-        member: MemberId::new(ids.random_id()),
-        name: name.clone(),
-        device: DeviceId::new(ids.random_id()),
-    };
+    let settings = Settings::fresh(&args.server, program, org.clone(), &name, &ids);
     let key = DeviceKey::from_seed(ids.random32());
     let mut replica = Replica::make(&dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?;
     let begun = begin(ui, &mut replica, &remote, &title, log_key, source.as_ref()).await;
@@ -93,18 +82,7 @@ async fn begin(
     log_key: [u8; 32],
     source: Option<&table::Source>,
 ) -> Result<(), CliError> {
-    let settings = replica.settings.clone();
-    let device_key = *replica.key.public().bytes();
-    let rules = radslag_core::judge::RULES;
-    let created = Draft::new(Change::ProgramCreated { log_key, device_key, rules });
-    let first = created.with_value(Slot::TITLE, title.as_bytes().to_vec());
-    let admitted = Draft::new(Change::OrganisationAdmitted { org_id: settings.org.clone(), party: None });
-    let member =
-        Draft::new(Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() });
-    let member = member.with_text(Slot::MEMBER_NAME, &settings.name);
-    replica.queue(Base::default(), vec![first], &Act::default(), false)?;
-    let base = replica.base();
-    replica.queue(base, vec![admitted, member], &Act::default(), true)?;
+    replica.found(title, log_key)?;
     if let Some(source) = source {
         table::queue_import(ui, replica, source)?;
     }
@@ -229,7 +207,7 @@ pub async fn join(ui: Ui, args: &Join, program: ProgramId, dir: &Path) -> Result
     let existed = dir.exists();
     let mut replica = match begun {
         Some(replica) => replica,
-        None => make(&args.server, dir, program, org, member)?,
+        None => make(&args.server, dir, program, org, &member)?,
     };
     let Err(error) = enrol(ui, &mut replica, &remote, log_key.as_ref()).await else {
         provisional::say(ui, &replica);
@@ -282,22 +260,9 @@ fn begun_before(
     Ok(Some(Replica::open(dir, Arc::new(SystemClock), Arc::new(SystemIds))?))
 }
 
-fn make(
-    server: &str,
-    dir: &Path,
-    program: ProgramId,
-    org: OrgId,
-    member: String,
-) -> Result<Replica, CliError> {
+fn make(server: &str, dir: &Path, program: ProgramId, org: OrgId, member: &str) -> Result<Replica, CliError> {
     let ids = SystemIds;
-    let settings = Settings {
-        server: server.to_owned(),
-        program,
-        org,
-        member: MemberId::new(ids.random_id()),
-        name: member,
-        device: DeviceId::new(ids.random_id()),
-    };
+    let settings = Settings::fresh(server, program, org, member, &ids);
     let key = DeviceKey::from_seed(ids.random32());
     Ok(Replica::make(dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?)
 }
@@ -321,7 +286,7 @@ async fn enrol(
         return Ok(());
     }
     if replica.outbox.is_empty() {
-        introduce(replica)?;
+        replica.introduce()?;
     }
     let tally = replica.sync(remote, |_, _| {}).await?;
     if let Some(refused) = tally.refused.or_else(|| tally.rejections.first().cloned()) {
@@ -331,43 +296,4 @@ async fn enrol(
         });
     }
     Ok(())
-}
-
-/// Queues what introduces the device.
-fn introduce(replica: &mut Replica) -> Result<(), CliError> {
-    let known = known_member(replica);
-    if let Some(member) = known {
-        replica.settings.member = member;
-        replica.settings.save(&replica.dir.join(FOLDER))?;
-    }
-    let settings = replica.settings.clone();
-    let enrolled = Change::DeviceEnrolled {
-        device_id: settings.device,
-        public_key: *replica.key.public().bytes(),
-        member_id: settings.member,
-        org_id: settings.org.clone(),
-        authority: Authority::Open,
-    };
-    let mut drafts = vec![Draft::new(enrolled)];
-    if !replica.ledger.state.organisations().contains_key(&settings.org) {
-        drafts.push(Draft::new(Change::OrganisationAdmitted { org_id: settings.org.clone(), party: None }));
-    }
-    if known.is_none() {
-        let admitted = Change::MemberAdmitted { member_id: settings.member, org_id: settings.org.clone() };
-        drafts.push(Draft::new(admitted).with_text(Slot::MEMBER_NAME, &settings.name));
-    }
-    let base = replica.base();
-    replica.queue(base, drafts, &Act::default(), true)?;
-    Ok(())
-}
-
-/// The member of the same name in the same organisation, if there is one: the same person on another machine.
-fn known_member(replica: &Replica) -> Option<MemberId> {
-    let view = replica.view();
-    let members = view.state.members().iter();
-    let mut same = members.filter(|(_, member)| {
-        member.org == replica.settings.org
-            && view.text(member.name).is_some_and(|name| nfc_eq(&name, &replica.settings.name))
-    });
-    same.next().map(|(id, _)| *id)
 }

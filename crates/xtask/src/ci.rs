@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{errors_doc, layers};
+use crate::{api_doc, errors_doc, layers};
 
 /// A step: its name, and what does it.
 struct Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", work: Work::Cargo(&["fmt", "--all", "--check"], &[]) },
     Step { name: "layers", work: Work::Own(layers::run) },
     Step { name: "errors-doc", work: Work::Own(errors_doc::run) },
+    Step { name: "api-doc", work: Work::Own(api_doc::run) },
     Step {
         name: "clippy",
         work: Work::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
@@ -47,6 +48,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "vectors", work: Work::Python("tests/fixtures/vectors/check.py") },
     Step { name: "buf-lint", work: Work::Script(".ci/buf-lint") },
+    Step { name: "buf-breaking", work: Work::Script(".ci/buf-breaking") },
     Step { name: "python-client", work: Work::Script(".ci/python-client") },
 ];
 

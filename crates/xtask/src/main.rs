@@ -2,6 +2,7 @@
 //! script's, or a file of this crate. Depends on none of our crates, so that it builds when they do not.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
 
+mod api_doc;
 mod ci;
 mod errors_doc;
 mod layers;
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
   ci          everything that must hold before a change lands, in order; stops at the first failure
   layers      every arrow between our crates is an allowed one, and core stays free of IO
   errors-doc  every reason has its page in docs/errors, and every page its reason
+  api-doc     every call in proto/ has its place in docs/api.md, with a request and an answer
   survival    every fault of docs/guarantees.md, many times; one line for each
   sim         many towns, many seeds: [--seeds N] [--replicas K] [--first S], or --seed S [--replicas K]";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(&root),
         ["layers"] => layers::run(&root),
         ["errors-doc"] => errors_doc::run(&root),
+        ["api-doc"] => api_doc::run(&root),
         ["survival"] => survival::run(&root),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
