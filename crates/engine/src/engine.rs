@@ -246,6 +246,7 @@ impl Engine {
         let meter = Arc::new(Meter::default());
         let writer = Writer {
             queue,
+            pending: 0,
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             programmes: Arc::clone(&programmes),

@@ -8,7 +8,7 @@ use radslag_core::broken::{self, Variant};
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::time::Instant;
 use radslag_core::verdict::Verdict;
-use radslag_log::{Append, Commit, EventLog, LogError};
+use radslag_log::{Append, Commit, EventLog, LogError, StoredRecord};
 use radslag_proto::log::v1;
 use radslag_trust::keys::DeviceKey;
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +70,8 @@ pub struct Writer {
     pub(crate) programmes: Arc<Programmes>,
     pub(crate) open_enrolment: bool,
     pub(crate) working: HashMap<ProgramId, Working>,
+    /// The bytes of all records that are judged and wait for the commit.
+    pub(crate) pending: usize,
     pub(crate) stopped: Option<String>,
     pub(crate) timekeeper: Arc<Timekeeper>,
     /// Wakes what is written behind; none where nobody does, or the caller by hand.
@@ -226,8 +228,7 @@ impl Writer {
             // What is admitted next must fit beside what is pending: a commit over the store's limit would end all writing.
             let rest: usize =
                 bundle.events[at..].iter().flatten().map(crate::check::CheckedEvent::size).sum();
-            let pending = self.pending_bytes();
-            if pending > 0 && pending + rest.min(COMMIT_BYTES) > COMMIT_BYTES {
+            if self.pending > 0 && self.pending + rest.min(COMMIT_BYTES) > COMMIT_BYTES {
                 self.commit()?;
             }
             // The first part of a creation has been published by the time the second is judged.
@@ -240,7 +241,9 @@ impl Writer {
                 now: self.now(),
             };
             let working = self.working.entry(bundle.program).or_insert_with(|| Working::new(&published));
+            let before = working.records.len();
             let (decided, next) = working.admit(&ground, bundle, at, COMMIT_BYTES)?;
+            self.pending += working.records[before..].iter().map(StoredRecord::bytes).sum::<usize>();
             verdicts.extend(decided);
             at = next;
         }
@@ -250,11 +253,6 @@ impl Writer {
     /// The time that a record may have now: after whatever readers were told is closed.
     fn now(&self) -> Instant {
         self.closing.begin(self.clock.now())
-    }
-
-    fn pending_bytes(&self) -> usize {
-        let records = self.working.values().flat_map(|working| &working.records);
-        records.map(radslag_log::StoredRecord::bytes).sum()
     }
 
     fn stopped_error(&self) -> EngineError {
@@ -268,6 +266,7 @@ impl Writer {
 
     fn commit(&mut self) -> Result<(), EngineError> {
         let mut commit = Commit::default();
+        self.pending = 0;
         for (program, working) in &mut self.working {
             if working.records.is_empty() {
                 continue;
