@@ -109,11 +109,15 @@ pub enum Command {
         after_help = "Examples: radslag outbox\n          radslag outbox resubmit 1 --value \"60 000 kr\"\n          radslag outbox discard 2 3"
     )]
     Outbox(Outbox),
-    /// Import a table
-    #[command(after_help = "Example: radslag import samples/sodertorn-2019.tsv")]
+    /// Import a table: begin an empty programme with it, or propose what was changed in an exported one
+    #[command(
+        after_help = "Examples: radslag import samples/sodertorn-2019.tsv\n          radslag import --dry-run plan.csv\n          radslag import plan.csv --reason \"beredningens genomgång\"\n          radslag import plan.tsv --base 98.12.d3df318b.6adef326.dbfa/2026-11-24"
+    )]
     Import(Import),
     /// Write the programme as a table, now or as of a point in time
-    #[command(after_help = "Example: radslag export --as-of 2019-04-10 --to before.tsv")]
+    #[command(
+        after_help = "Examples: radslag export --to plan.csv\n          radslag export --as-of 2019-04-10 --to before.tsv\n          radslag export --to plan.json"
+    )]
     Export(Export),
     /// Check the whole local log: signatures, sequences, rules, Merkle root
     Verify(Verify),
@@ -778,11 +782,26 @@ pub struct Watch {
 /// `import`.
 #[derive(Args, Debug)]
 pub struct Import {
-    /// The table
+    /// The table: .tsv, .csv (or .txt), .json
     pub file: PathBuf,
-    /// (not yet) Only say what would change
-    #[arg(long, hide = true)]
+    /// Only say what would change
+    #[arg(long)]
     pub dry_run: bool,
+    /// What the file was exported from, as export printed it; CSV and JSON carry it
+    #[arg(long, value_name = "BASE", conflicts_with = "as_of")]
+    pub base: Option<String>,
+    /// The same by a point in time: when the file was exported
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which decision: its registry number
+    #[arg(long, value_name = "NUMBER")]
+    pub decision: Option<String>,
+    /// From which day the changes apply: 2027-01-01 (default: from the day they are written)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
 }
 
 /// `export`.
@@ -791,9 +810,22 @@ pub struct Export {
     /// When
     #[command(flatten)]
     pub at: At,
-    /// The file to write, ending in .tsv
+    /// The file to write, ending in .tsv, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// What stands between the cells of a CSV file: ; or , or tab
+    #[arg(long, value_name = "SIGN", default_value = ";", value_parser = delimiter)]
+    pub delimiter: char,
+}
+
+/// Reads `--delimiter`.
+fn delimiter(text: &str) -> Result<char, String> {
+    match text {
+        ";" => Ok(';'),
+        "," => Ok(','),
+        "tab" | "\t" => Ok('\t'),
+        _ => Err("write ; or , or tab".to_owned()),
+    }
 }
 
 /// `verify`.

@@ -26,6 +26,7 @@ mod e2e {
     mod restored;
     mod servers;
     mod snapshots;
+    mod spreadsheets;
     mod tables;
 }
 

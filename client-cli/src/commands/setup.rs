@@ -25,6 +25,7 @@ use crate::ui::Ui;
 pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError> {
     // The table is read before anything is made, so that a bad one leaves nothing behind.
     let source = args.import.as_deref().map(table::read_file).transpose()?;
+    source.iter().for_each(|source| table::about(ui, source));
     let given = args.title.as_deref().map(|title| edit::title("--title", title)).transpose()?;
     let title = given.or_else(|| source.as_ref().and_then(|source| source.table.title.clone()));
     let title = title.unwrap_or_else(|| "Utvecklingsprogram".to_owned());
