@@ -31,7 +31,7 @@ pub enum Command {
     /// The main job, live, on this machine: server, two municipalities, a conflict, its resolution, the past
     #[command(after_help = "Example: radslag quickstart --no-serve")]
     Quickstart(Quickstart),
-    /// Begin a programme, or list a server's
+    /// Begin a programme, list a server's, or show one of them
     #[command(subcommand)]
     Program(Program),
     /// Make a replica for one organisation and enrol it
@@ -56,12 +56,12 @@ pub enum Command {
     Whoami,
     /// The programme, now or as of a point in time
     #[command(
-        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01\n          radslag show --mine --rows\n          radslag show --basis @98/2026-11-24/r0/v1"
+        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01\n          radslag show --mine --rows\n          radslag show --stale 180\n          radslag show --unowned\n          radslag show --basis @98/2026-11-24/r0/v1"
     )]
     Show(Show),
-    /// Change an activity
+    /// Change an activity; without options, on a terminal, it asks field by field
     #[command(
-        after_help = "Examples: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
+        after_help = "Examples: radslag edit \"Nyckeltalsdagen\"\n          radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
     )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
@@ -183,14 +183,25 @@ pub enum Program {
     )]
     Create(ProgramCreate),
     /// The programmes of a server
+    #[command(after_help = "Example: radslag program list --server http://127.0.0.1:7420")]
     List {
         /// The server's address
         #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
         server: String,
     },
-    /// (not yet) One programme of a server
-    #[command(hide = true)]
-    Show(Later),
+    /// One programme as the server has it, without a replica: areas, sums, conflicts, named points
+    #[command(after_help = "Example: radslag program show --server http://127.0.0.1:7420")]
+    Show(ProgramShow),
+}
+
+/// `program show`.
+#[derive(Args, Debug)]
+pub struct ProgramShow {
+    /// Which, by its id or its title (default: the only one on the server)
+    pub program: Option<String>,
+    /// The server's address
+    #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
+    pub server: String,
 }
 
 /// `program create`.
@@ -291,6 +302,12 @@ pub struct Show {
     /// One row an activity
     #[arg(long)]
     pub rows: bool,
+    /// Only activities that nobody has touched for so many days (180 unless told), the longest untouched first
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "180")]
+    pub stale: Option<u32>,
+    /// Only activities that nobody in the programme is responsible for or leads
+    #[arg(long, conflicts_with_all = ["mine", "org"])]
+    pub unowned: bool,
 }
 
 /// Why something is changed, and what its author was looking at.
@@ -333,7 +350,7 @@ pub struct At {
 }
 
 /// The fields of an activity.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug, Default, Clone)]
 pub struct ActivityFields {
     /// When: Löpande, våren, 10-apr, v. 12
     #[arg(long)]
@@ -353,7 +370,7 @@ pub struct ActivityFields {
 }
 
 /// `edit`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone, Default)]
 pub struct Edit {
     /// The activity: its title or the beginning of it, or digits of its id
     pub activity: String,

@@ -1,5 +1,6 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod asking;
 mod baseline;
 mod clone;
 mod conflicts;
@@ -15,6 +16,7 @@ mod provisional;
 mod quickstart;
 mod setup;
 mod show;
+mod stale;
 mod sync;
 mod table;
 mod watch;
@@ -42,7 +44,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
         Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
         Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
-        Command::Program(Program::Show(_)) => Err(not_yet("program show")),
+        Command::Program(Program::Show(args)) => setup::program_show(ui, &args).await,
         Command::Init(args) => setup::init(ui, args).await,
         Command::Clone(args) => clone::clone(ui, args).await,
         Command::Pull => sync::pull(&place).await,

@@ -95,7 +95,6 @@ fn what_a_later_release_brings_says_so_and_does_nothing() {
         &["role", "list"],
         &["device", "list"],
         &["invite", "new"],
-        &["program", "show"],
         &["export", "--to", "x.xlsx"],
     ];
     for args in commands {
