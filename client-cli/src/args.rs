@@ -135,6 +135,21 @@ pub enum Command {
         after_help = "Examples: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123\n          radslag diff \"Beslutad 2026\""
     )]
     Baseline(BaselineCommand),
+    /// Completions for a shell
+    #[command(
+        hide = true,
+        after_help = "Example: radslag completions bash > ~/.local/share/bash-completion/completions/radslag"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages, one a command
+    #[command(hide = true, after_help = "Example: radslag man ~/.local/share/man/man1")]
+    Man {
+        /// The folder to write them to
+        dir: PathBuf,
+    },
     /// (not yet) Write one change with its proof to a file
     #[command(hide = true)]
     Prove(Later),

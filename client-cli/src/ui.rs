@@ -114,7 +114,12 @@ fn written(error: std::io::Error) -> CliError {
 
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.filter(|columns| *columns >= 40).unwrap_or(if std::io::stdout().is_terminal() { 80 } else { 120 })
+    let terminal = || {
+        let (width, _) = terminal_size::terminal_size().filter(|_| std::io::stdout().is_terminal())?;
+        Some(usize::from(width.0))
+    };
+    let columns = columns.or_else(terminal).filter(|columns: &usize| *columns >= 40);
+    columns.unwrap_or(if std::io::stdout().is_terminal() { 80 } else { 120 })
 }
 
 /// The narrowest that a column becomes for the sake of the others, unless its words are shorter.

@@ -7,12 +7,13 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use radslag_core::field::FieldKey;
 use radslag_core::history::{BlameLine, blame};
 use radslag_core::id::EntityId;
+use radslag_core::parse::cost::parse_cost;
 use radslag_core::parse::nfc;
 use radslag_core::parse::responsible::parse_responsible;
 use radslag_core::state::EntityKind;
 use radslag_core::view::{self, ActivityView};
 
-use super::edit::{self, cell, cost, title};
+use super::edit::{self, cell, title};
 use super::{Place, ground};
 use crate::args::Edit;
 use crate::error::CliError;
@@ -169,7 +170,10 @@ pub fn answers(ui: Ui, asked: &Asked, args: &Edit, from: &mut dyn Answers) -> Re
                     changed |= one;
                     break;
                 }
-                Err(error) => ui.say(&format!("{error}")),
+                Err(error) => ui.say(&match ui.lang {
+                    Lang::Sv => crate::swedish::said(&error.to_string()),
+                    Lang::En => error.to_string(),
+                }),
             }
         }
     }
@@ -205,9 +209,13 @@ fn shown(ui: Ui, field: &Field) -> String {
 }
 
 fn line(ui: Ui, from: &mut dyn Answers, question: &str) -> Result<String, CliError> {
-    from.ask(question)?.ok_or_else(|| CliError::Refused {
-        what: ui.text("avbrutet; ingenting är ändrat", "left; nothing is changed").to_owned(),
-        hint: None,
+    from.ask(question)?.ok_or_else(|| {
+        // The question stands on a line of its own then.
+        ui.say("");
+        CliError::Refused {
+            what: ui.text("avbrutet; ingenting är ändrat", "left; nothing is changed").to_owned(),
+            hint: None,
+        }
     })
 }
 
@@ -223,7 +231,12 @@ fn take(ui: Ui, asked: &Asked, key: FieldKey, answer: &str, edit: &mut Edit) -> 
         }
         FieldKey::Time => edit.fields.time = Some(cell(field_name(ui, key), answer)?),
         FieldKey::Cost => {
-            cost(answer)?;
+            if parse_cost(answer).map_err(|error| CliError::usage(error.to_string()))?.amount.is_none() {
+                return Err(CliError::usage(ui.text(
+                    "det är inget belopp; skriv 50000, 50 000 kr, 50 tkr eller 1,5 mnkr",
+                    "that is no amount; write 50000, 50 000 kr, 50 tkr or 1,5 mnkr",
+                )));
+            }
             edit.fields.cost = Some(answer.to_owned());
         }
         FieldKey::Comment => edit.fields.comment = Some(cell(field_name(ui, key), answer)?),

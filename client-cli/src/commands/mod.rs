@@ -31,6 +31,7 @@ use radslag_client::replica::{Replica, View, find};
 
 use crate::args::{Cli, Command, Program};
 use crate::error::CliError;
+use crate::help;
 use crate::shape::Ground;
 use crate::ui::{Format, Ui};
 
@@ -72,6 +73,8 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Watch(args) => watch::watch(&place, &args).await,
         Command::Baseline(command) => baseline::baseline(&place, &command),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::man(&dir, ui.lang),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),
         Command::Member(_) => Err(not_yet("member")),

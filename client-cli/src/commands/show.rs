@@ -172,8 +172,10 @@ fn rows(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), Cli
             activity.cost.as_ref().map(cost_text).unwrap_or_default(),
         ]);
     }
-    ui.table(&headings, &rows)?;
-    ui.line("")?;
+    if !rows.is_empty() {
+        ui.table(&headings, &rows)?;
+        ui.line("")?;
+    }
     ui.line(&summary(ui, program))
 }
 
@@ -245,7 +247,7 @@ fn tree(
             indented(ui, 2, &format!("{}{}", subgoal.title, flag(subgoal.standing)))?;
             for activity in &subgoal.activities {
                 let flags = flags(ui, activity, parent_in_force(area, subgoal));
-                indented(ui, 4, &format!("– {}{flags}", activity.title))?;
+                hanging(ui, &format!("{}{flags}", activity.title))?;
                 let facts = [
                     Some(activity.responsible_text.clone()).filter(|text| !text.is_empty()),
                     activity.lead.map(|lead| format!("{}: {}", ui.text("leder", "lead"), ground.title(lead))),
@@ -261,6 +263,14 @@ fn tree(
     }
     ui.line("")?;
     ui.line(&summary(ui, program))
+}
+
+/// An item of a list, whose further lines stand under its text.
+fn hanging(ui: Ui, text: &str) -> Result<(), CliError> {
+    for (at, line) in fold(text, 72).iter().enumerate() {
+        ui.line(&format!("    {} {line}", if at == 0 { "–" } else { " " }))?;
+    }
+    Ok(())
 }
 
 fn indented(ui: Ui, by: usize, text: &str) -> Result<(), CliError> {

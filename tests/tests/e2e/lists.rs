@@ -87,3 +87,33 @@ fn without_a_terminal_an_edit_without_options_says_which_there_are() {
     let haninge = town.municipality("haninge", "Håkan");
     haninge.run(&["edit", "Nyckeltalsdagen"]).exits(2).says("--cost").says("field by field");
 }
+
+#[test]
+fn what_goes_wrong_is_said_in_swedish_where_that_is_the_language() {
+    let mut town = Town::with_sample();
+    let haninge = town.municipality("haninge", "Håkan");
+    town.stop();
+    for (code, args, said, tip) in [
+        (
+            1,
+            &["edit", "Saknas", "--cost", "1"][..],
+            "aktiviteten \"Saknas\" finns inte i programmet",
+            "show --rows listar",
+        ),
+        (2, &["edit", "Nyckeltalsdagen", "--cost", "mycket"], "inget belopp; skriv 50000", "radslag --help"),
+        (2, &["show", "--as-of", "i fjol"], "\"i fjol\" är ingen tidpunkt", "radslag --help"),
+        (1, &["show", "--as-of", "@999"], "position 999 är efter den sista, 92", "ange en tidigare position"),
+        (4, &["sync"], "ingen svarar på http://", "är servern igång?"),
+        (1, &["area", "restore", "Klimat"], "är med i programmet", ""),
+        (1, &["resolve", "beefbeef", "--take", "1"], "", ""),
+        (2, &["frobnicate"], "det finns inget kommando \"frobnicate\"", "radslag --help"),
+        (2, &["edit", "Nyckeltalsdagen"], "säg vad som ska ändras", ""),
+        (1, &["import", "saknas.csv"], "saknas.csv", "filen eller mappen finns inte"),
+    ] {
+        let outcome =
+            haninge.cli(args).env("LANG", "sv_SE.UTF-8").run().exits(code).says("fel: ").says(said).says(tip);
+        for english in ["error:", "hint:", "caused by:", "there is no"] {
+            assert!(!outcome.err.contains(english), "{outcome}");
+        }
+    }
+}
