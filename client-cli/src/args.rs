@@ -31,7 +31,7 @@ pub enum Command {
     /// The main job, live, on this machine: server, two municipalities, a conflict, its resolution, the past
     #[command(after_help = "Example: radslag quickstart --no-serve")]
     Quickstart(Quickstart),
-    /// Begin a programme, or list a server's
+    /// Begin a programme, list a server's, or show one of them
     #[command(subcommand)]
     Program(Program),
     /// Make a replica for one organisation and enrol it
@@ -56,12 +56,12 @@ pub enum Command {
     Whoami,
     /// The programme, now or as of a point in time
     #[command(
-        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01\n          radslag show --mine --rows\n          radslag show --basis @98/2026-11-24/r0/v1"
+        after_help = "Examples: radslag show\n          radslag show --as-of 2019-04-10 --rows\n          radslag show --effective 2027-01-01\n          radslag show --mine --rows\n          radslag show --stale 180\n          radslag show --unowned\n          radslag show --basis @98/2026-11-24/r0/v1"
     )]
     Show(Show),
-    /// Change an activity
+    /// Change an activity; without options, on a terminal, it asks field by field
     #[command(
-        after_help = "Examples: radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
+        after_help = "Examples: radslag edit \"Nyckeltalsdagen\"\n          radslag edit \"Nyckeltalsdagen\" --cost 50000 --reason \"offert\"\n          radslag edit \"Nyckeltalsdagen\" --cost 60000 --effective 2027-01-01 --decision KS-2026/123\nAs it was shown earlier: radslag edit \"Nyckeltalsdagen\" --cost 50000 --base 98.12.d3df318b.6adef326.dbfa"
     )]
     Edit(Edit),
     /// Areas: add, edit, move, retire, restore, show
@@ -109,11 +109,15 @@ pub enum Command {
         after_help = "Examples: radslag outbox\n          radslag outbox resubmit 1 --value \"60 000 kr\"\n          radslag outbox discard 2 3"
     )]
     Outbox(Outbox),
-    /// Import a table
-    #[command(after_help = "Example: radslag import samples/sodertorn-2019.tsv")]
+    /// Import a table: begin an empty programme with it, or propose what was changed in an exported one
+    #[command(
+        after_help = "Examples: radslag import samples/sodertorn-2019.tsv\n          radslag import --dry-run plan.csv\n          radslag import plan.csv --reason \"beredningens genomgång\"\n          radslag import plan.tsv --base 98.12.d3df318b.6adef326.dbfa/2026-11-24"
+    )]
     Import(Import),
     /// Write the programme as a table, now or as of a point in time
-    #[command(after_help = "Example: radslag export --as-of 2019-04-10 --to before.tsv")]
+    #[command(
+        after_help = "Examples: radslag export --to plan.csv\n          radslag export --as-of 2019-04-10 --to before.tsv\n          radslag export --to plan.json"
+    )]
     Export(Export),
     /// Check the whole local log: signatures, sequences, rules, Merkle root
     Verify(Verify),
@@ -131,6 +135,21 @@ pub enum Command {
         after_help = "Examples: radslag baseline add \"Beslutad 2026\" --at 2026-06-15 --decision KS-2026/123\n          radslag diff \"Beslutad 2026\""
     )]
     Baseline(BaselineCommand),
+    /// Completions for a shell
+    #[command(
+        hide = true,
+        after_help = "Example: radslag completions bash > ~/.local/share/bash-completion/completions/radslag"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages, one a command
+    #[command(hide = true, after_help = "Example: radslag man ~/.local/share/man/man1")]
+    Man {
+        /// The folder to write them to
+        dir: PathBuf,
+    },
     /// (not yet) Write one change with its proof to a file
     #[command(hide = true)]
     Prove(Later),
@@ -179,14 +198,25 @@ pub enum Program {
     )]
     Create(ProgramCreate),
     /// The programmes of a server
+    #[command(after_help = "Example: radslag program list --server http://127.0.0.1:7420")]
     List {
         /// The server's address
         #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
         server: String,
     },
-    /// (not yet) One programme of a server
-    #[command(hide = true)]
-    Show(Later),
+    /// One programme as the server has it, without a replica: areas, sums, conflicts, named points
+    #[command(after_help = "Example: radslag program show --server http://127.0.0.1:7420")]
+    Show(ProgramShow),
+}
+
+/// `program show`.
+#[derive(Args, Debug)]
+pub struct ProgramShow {
+    /// Which, by its id or its title (default: the only one on the server)
+    pub program: Option<String>,
+    /// The server's address
+    #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
+    pub server: String,
 }
 
 /// `program create`.
@@ -287,6 +317,12 @@ pub struct Show {
     /// One row an activity
     #[arg(long)]
     pub rows: bool,
+    /// Only activities that nobody has touched for so many days (180 unless told), the longest untouched first
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "180")]
+    pub stale: Option<u32>,
+    /// Only activities that nobody in the programme is responsible for or leads
+    #[arg(long, conflicts_with_all = ["mine", "org"])]
+    pub unowned: bool,
 }
 
 /// Why something is changed, and what its author was looking at.
@@ -329,7 +365,7 @@ pub struct At {
 }
 
 /// The fields of an activity.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug, Default, Clone)]
 pub struct ActivityFields {
     /// When: Löpande, våren, 10-apr, v. 12
     #[arg(long)]
@@ -349,7 +385,7 @@ pub struct ActivityFields {
 }
 
 /// `edit`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone, Default)]
 pub struct Edit {
     /// The activity: its title or the beginning of it, or digits of its id
     pub activity: String,
@@ -778,11 +814,26 @@ pub struct Watch {
 /// `import`.
 #[derive(Args, Debug)]
 pub struct Import {
-    /// The table
+    /// The table: .tsv, .csv (or .txt), .json
     pub file: PathBuf,
-    /// (not yet) Only say what would change
-    #[arg(long, hide = true)]
+    /// Only say what would change
+    #[arg(long)]
     pub dry_run: bool,
+    /// What the file was exported from, as export printed it; CSV and JSON carry it
+    #[arg(long, value_name = "BASE", conflicts_with = "as_of")]
+    pub base: Option<String>,
+    /// The same by a point in time: when the file was exported
+    #[arg(long, value_name = "WHEN")]
+    pub as_of: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which decision: its registry number
+    #[arg(long, value_name = "NUMBER")]
+    pub decision: Option<String>,
+    /// From which day the changes apply: 2027-01-01 (default: from the day they are written)
+    #[arg(long, value_name = "DATE")]
+    pub effective: Option<String>,
 }
 
 /// `export`.
@@ -791,9 +842,22 @@ pub struct Export {
     /// When
     #[command(flatten)]
     pub at: At,
-    /// The file to write, ending in .tsv
+    /// The file to write, ending in .tsv, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// What stands between the cells of a CSV file: ; or , or tab
+    #[arg(long, value_name = "SIGN", default_value = ";", value_parser = delimiter)]
+    pub delimiter: char,
+}
+
+/// Reads `--delimiter`.
+fn delimiter(text: &str) -> Result<char, String> {
+    match text {
+        ";" => Ok(';'),
+        "," => Ok(','),
+        "tab" | "\t" => Ok('\t'),
+        _ => Err("write ; or , or tab".to_owned()),
+    }
 }
 
 /// `verify`.

@@ -7,8 +7,10 @@
 mod args;
 mod commands;
 mod error;
+mod help;
 mod names;
 mod shape;
+mod swedish;
 mod ui;
 mod when;
 
@@ -16,17 +18,24 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::args::Cli;
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let lang = help::lang(&args);
+    let parsed = help::command(lang).try_get_matches_from(args);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let failed = error.use_stderr();
+            if let Some(text) = help::wrong(&error).filter(|_| lang == Lang::Sv) {
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                return ExitCode::from(2);
+            }
             // Help that cannot be written has no reader left to tell.
             let _ = error.print();
             return if failed { ExitCode::from(2) } else { ExitCode::SUCCESS };
@@ -39,39 +48,47 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
         .init();
-    let ui = Ui { format: cli.format, lang: cli.lang.unwrap_or_else(Lang::of_locale) };
+    let ui = Ui { format: cli.format, lang: cli.lang.unwrap_or(lang) };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&CliError::Output(error)),
+        Err(error) => return end(ui.lang, &CliError::Output(error)),
     };
     // What was acknowledged is on disk whatever happens here; the panic has already said where it was.
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(commands::run(cli, ui))))
     {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => end(&error),
+        Ok(Err(error)) => end(ui.lang, &error),
         Err(_) => ExitCode::from(70),
     }
 }
 
 /// Says what is so, why, and what to run next.
-fn end(error: &CliError) -> ExitCode {
+fn end(lang: Lang, error: &CliError) -> ExitCode {
     let code = ExitCode::from(error.exit_code());
     if matches!(error, CliError::BrokenPipe) {
         return code;
     }
-    let mut text = format!("error: {error}\n");
+    let [wrong, why, next] = match lang {
+        Lang::Sv => ["fel", "orsak", "tips"],
+        Lang::En => ["error", "caused by", "hint"],
+    };
+    let said = |text: &str| match lang {
+        Lang::Sv => swedish::said(text),
+        Lang::En => text.to_owned(),
+    };
+    let mut text = format!("{wrong}: {}\n", said(&error.to_string()));
     let mut cause = error.source();
     let mut last = error.to_string();
     while let Some(source) = cause {
         let words = source.to_string();
         if !last.contains(&words) {
-            text.push_str(&format!("caused by: {words}\n"));
+            text.push_str(&format!("{why}: {}\n", said(&words)));
         }
         last = words;
         cause = source.source();
     }
     if let Some(hint) = error.hint() {
-        text.push_str(&format!("\nhint: {hint}\n"));
+        text.push_str(&format!("\n{next}: {}\n", said(&hint)));
     }
     // Nobody is left to tell if this fails.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());

@@ -167,6 +167,35 @@ pub fn field_name(ui: Ui, field: FieldKey) -> &'static str {
     }
 }
 
+/// A kind of change for people: in Swedish what it is, in English its name.
+pub fn kind_text(ui: Ui, kind: &str) -> &str {
+    if ui.lang == Lang::En {
+        return kind;
+    }
+    match kind {
+        "program_created" => "program börjat",
+        "organisation_admitted" => "organisation med",
+        "member_admitted" => "person med",
+        "device_enrolled" => "enhet inskriven",
+        "area_added" => "nytt område",
+        "subgoal_added" => "nytt delmål",
+        "activity_added" => "ny aktivitet",
+        "party_added" => "ny part",
+        "field_revised" => "ändrad",
+        "responsible_assigned" => "ny ansvarig",
+        "responsible_unassigned" => "inte längre ansvarig",
+        "placed" => "flyttad",
+        "retired" => "utgått",
+        "restored" => "återtagen",
+        "conflict_resolved" => "konflikt avgjord",
+        "source_imported" => "fil importerad",
+        "epoch_opened" => "logg återställd",
+        "rules_adopted" => "nya regler",
+        "baseline_set" => "tidpunkt namngiven",
+        other => other,
+    }
+}
+
 /// How much a conflict matters, for programs.
 pub const fn weight_name(weight: Weight) -> &'static str {
     match weight {

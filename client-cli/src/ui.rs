@@ -114,30 +114,33 @@ fn written(error: std::io::Error) -> CliError {
 
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.filter(|columns| *columns >= 40).unwrap_or(if std::io::stdout().is_terminal() { 80 } else { 120 })
+    let terminal = || {
+        let (width, _) = terminal_size::terminal_size().filter(|_| std::io::stdout().is_terminal())?;
+        Some(usize::from(width.0))
+    };
+    let columns = columns.or_else(terminal).filter(|columns: &usize| *columns >= 40);
+    columns.unwrap_or(if std::io::stdout().is_terminal() { 80 } else { 120 })
 }
 
-/// The lines of a table: columns as wide as they need, the widest ones narrowed until all fit, long cells folded.
+/// The narrowest that a column becomes for the sake of the others, unless its words are shorter.
+const NARROW: usize = 8;
+/// Words up to this length are kept in one piece where that is possible.
+const WORD: usize = 18;
+
+/// The lines of a table: columns as wide as they need, the widest ones narrowed until all fit, long cells folded. A row of one cell
+/// where the table has more stands across all columns.
 fn layout(headings: &[&str], rows: &[Vec<String>], width: usize) -> Vec<String> {
-    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
-    for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            let longest = cell.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-            widths[column] = widths[column].max(longest);
-        }
-    }
-    let gaps = 2 * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let Some(widest) = widths.iter_mut().max() else { break };
-        if *widest <= 8 {
-            break;
-        }
-        *widest -= 1;
-    }
+    let across = |row: &[String]| row.len() == 1 && headings.len() > 1;
     let heading: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let cells = || std::iter::once(&heading).chain(rows.iter().filter(|row| !across(row)));
+    let widths = widths(headings.len(), &cells, width);
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     let mut lines = Vec::new();
     for row in [&heading, &rule].into_iter().chain(rows) {
+        if across(row) {
+            lines.extend(fold(&row[0], width));
+            continue;
+        }
         let cells: Vec<Vec<String>> =
             row.iter().zip(&widths).map(|(cell, width)| fold(cell, *width)).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
@@ -153,6 +156,33 @@ fn layout(headings: &[&str], rows: &[Vec<String>], width: usize) -> Vec<String> 
         }
     }
     lines
+}
+
+/// How wide each column is. First the widest give way down to their longest words, then all down to [`NARROW`].
+fn widths<'a, R: Iterator<Item = &'a Vec<String>>>(
+    columns: usize,
+    rows: &dyn Fn() -> R,
+    width: usize,
+) -> Vec<usize> {
+    let (mut widths, mut words) = (vec![0; columns], vec![0; columns]);
+    for row in rows() {
+        for (column, cell) in row.iter().enumerate() {
+            let longest = |pieces: &mut dyn Iterator<Item = &str>| {
+                pieces.map(|piece| piece.chars().count()).max().unwrap_or(0)
+            };
+            widths[column] = widths[column].max(longest(&mut cell.lines()));
+            words[column] = words[column].max(longest(&mut cell.split([' ', '\n'])));
+        }
+    }
+    let room = width.saturating_sub(2 * columns.saturating_sub(1));
+    for least in [WORD, NARROW] {
+        while widths.iter().sum::<usize>() > room {
+            let may = |column: &usize| widths[*column] > words[*column].min(least).max(NARROW.min(least));
+            let Some(widest) = (0..columns).filter(may).max_by_key(|column| widths[*column]) else { break };
+            widths[widest] -= 1;
+        }
+    }
+    widths
 }
 
 /// Cuts a text into lines of at most `width` characters, between words where it can.
@@ -192,6 +222,22 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= 60));
         let all = lines.join(" ");
         assert!(text.split(' ').all(|word| all.contains(word)));
+    }
+
+    #[test]
+    fn words_stay_in_one_piece_where_there_is_room_elsewhere() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = vec![
+            vec!["Infrastruktur - Utnyttja den nya infrastrukturen".to_owned()],
+            row(["Tvärförbindelse Södertörn", "Ekonomi- och personalcheferna", "100\u{a0}000\u{a0}kr"]),
+        ];
+        let lines = layout(&["aktivitet", "ansvarig", "kostnad"], &rows, 48);
+        assert!(lines.contains(&"Infrastruktur - Utnyttja den nya infrastrukturen".to_owned()));
+        let all = lines.join(" ");
+        for word in ["Tvärförbindelse", "Södertörn", "personalcheferna", "100\u{a0}000\u{a0}kr"] {
+            assert!(all.contains(word), "{all}");
+        }
+        assert!(lines.iter().all(|line| line.chars().count() <= 48), "{lines:?}");
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Outcome {
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
-        assert!(code == 0 || self.err.contains("error:"), "{self}");
+        let said = ["error:", "fel:"].iter().any(|word| self.err.contains(word));
+        assert!(code == 0 || said, "{self}");
         self
     }
 

@@ -16,6 +16,7 @@ mod e2e {
     mod fleet;
     mod fork;
     mod from_replica;
+    mod lists;
     mod live;
     mod looking_back;
     mod main_job;
@@ -28,6 +29,7 @@ mod e2e {
     mod restored;
     mod servers;
     mod snapshots;
+    mod spreadsheets;
     mod tables;
 }
 

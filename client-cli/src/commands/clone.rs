@@ -16,7 +16,7 @@ use crate::ui::Ui;
 
 /// `clone`.
 pub async fn clone(ui: Ui, args: CloneArgs) -> Result<(), CliError> {
-    let program = wanted(&args).await?;
+    let program = wanted(&args.join.server, args.program.as_deref()).await?;
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.join.org));
     let replica = join(ui, &args.join, program, &dir).await?;
     let view = replica.view();
@@ -37,12 +37,10 @@ pub async fn clone(ui: Ui, args: CloneArgs) -> Result<(), CliError> {
 }
 
 /// The programme that is meant: by its id, by its title or the beginning of it, or the only one that the server has.
-async fn wanted(args: &CloneArgs) -> Result<ProgramId, CliError> {
-    let named = args.program.as_deref();
+pub async fn wanted(server: &str, named: Option<&str>) -> Result<ProgramId, CliError> {
     if let Some(id) = named.and_then(|name| name.parse().ok()) {
         return Ok(id);
     }
-    let server = &args.join.server;
     let all = Remote::connect(server).await?.list_programs().await?;
     let found: Vec<&(String, String, u64)> = match named {
         None => all.iter().collect(),

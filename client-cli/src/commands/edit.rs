@@ -10,9 +10,9 @@ use radslag_core::parse::cost::{Cost, parse_cost};
 use radslag_core::state::EntityKind;
 use radslag_table::MAX_CELL_BYTES;
 
-use super::Place;
 use super::past::records;
 use super::writing::{Form, Seen, change, hand_over};
+use super::{Place, asking};
 use crate::args::{ActivityFields, Edit, Undo};
 use crate::error::CliError;
 use crate::names;
@@ -66,16 +66,27 @@ pub fn party(ground: &Ground<'_>, name: &str) -> Result<EntityId, CliError> {
 
 /// `edit`.
 pub fn edit(place: &Place, args: &Edit) -> Result<(), CliError> {
+    if asks_nothing(args) {
+        return asking::edit(place, args);
+    }
+    write(place, args)
+}
+
+/// Whether no option says what to change.
+fn asks_nothing(args: &Edit) -> bool {
+    let fields = &args.fields;
+    let texts = [&args.title, &fields.time, &fields.cost, &fields.comment, &fields.lead];
+    let lists = [&fields.assign, &args.unassign, &args.clear];
+    texts.iter().all(|text| text.is_none()) && lists.iter().all(|list| list.is_empty())
+}
+
+/// Queues what the options say.
+pub fn write(place: &Place, args: &Edit) -> Result<(), CliError> {
     change(place, &args.beside, |form| {
         let ground = form.ground;
         let id =
             names::entity(ground.state, ground.values, ground.day, &[EntityKind::Activity], &args.activity)?;
         let edits = edits(ground, args)?;
-        if edits.is_empty() {
-            return Err(CliError::usage(
-                "say what to change: --title, --cost, --time, --comment, --assign, --unassign, --lead or --clear (asking field by field: not yet in this release)",
-            ));
-        }
         let mut drafts = revised(form, id, &edits)?;
         if args.strict {
             expect_as_seen(ground, &mut drafts);

@@ -1,5 +1,6 @@
 //! One file a noun. Here: which command runs what, and what all of them need.
 
+mod asking;
 mod baseline;
 mod clone;
 mod conflicts;
@@ -15,6 +16,7 @@ mod provisional;
 mod quickstart;
 mod setup;
 mod show;
+mod stale;
 mod sync;
 mod table;
 mod watch;
@@ -29,6 +31,7 @@ use radslag_client::replica::{Replica, View, find};
 
 use crate::args::{Cli, Command, Program};
 use crate::error::CliError;
+use crate::help;
 use crate::shape::Ground;
 use crate::ui::{Format, Ui};
 
@@ -42,7 +45,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
         Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
         Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
-        Command::Program(Program::Show(_)) => Err(not_yet("program show")),
+        Command::Program(Program::Show(args)) => setup::program_show(ui, &args).await,
         Command::Init(args) => setup::init(ui, args).await,
         Command::Clone(args) => clone::clone(ui, args).await,
         Command::Pull => sync::pull(&place).await,
@@ -70,6 +73,8 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::FetchHistory(args) => provisional::fetch_history(&place, &args).await,
         Command::Watch(args) => watch::watch(&place, &args).await,
         Command::Baseline(command) => baseline::baseline(&place, &command),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::man(&dir, ui.lang),
         Command::Prove(_) => Err(not_yet("prove")),
         Command::CheckProof(_) => Err(not_yet("check-proof")),
         Command::Member(_) => Err(not_yet("member")),

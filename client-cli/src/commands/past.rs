@@ -19,7 +19,7 @@ use super::{Place, point, provisional};
 use crate::args::{At, Blame, History, Log, Verify};
 use crate::error::CliError;
 use crate::names;
-use crate::shape::Ground;
+use crate::shape::{Ground, kind_text};
 use crate::ui::{Lang, Ui};
 use crate::when;
 
@@ -259,7 +259,7 @@ fn decided_by(ground: &Ground<'_>, record: &Recorded, number: &str) -> bool {
 fn record_row(ui: Ui, ground: &Ground<'_>, record: &Recorded, confirmed: Position) -> Vec<String> {
     let queued = record.position > confirmed;
     let (kind, touched) = match &record.entry {
-        Entry::Accepted { body, .. } => (body.kind.clone(), touched(ground, body)),
+        Entry::Accepted { body, .. } => (kind_text(ui, &body.kind).to_owned(), touched(ground, body)),
         Entry::Rejected(facts) => (format!("{}: {}", ui.text("avvisad", "rejected"), facts.reason), None),
     };
     let beside = |slot| record.body().and_then(|_| ground.beside(record.event_id, slot));

@@ -40,6 +40,11 @@ impl Point {
         Ground { state: &self.state, values: view, day: self.day }
     }
 
+    /// What a file that is written of it says in its base column: the base and the day, `98.12.d3df318b.6adef326.dbfa/2026-11-24`.
+    pub fn sight(&self) -> String {
+        format!("{}/{}", self.form, self.day)
+    }
+
     /// An answer for programs, with what it rests on.
     pub fn marked(&self, mut answer: Json) -> Json {
         answer["basis"] = json!(self.basis.to_string());

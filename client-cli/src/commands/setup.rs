@@ -10,17 +10,20 @@ use radslag_client::settings::{FOLDER, Settings, key_path};
 use radslag_client::{ClientError, DeviceKey};
 use radslag_core::id::{OrgId, ProgramId};
 use radslag_core::parse::nfc_eq;
+use radslag_core::view::CostSum;
 use serde_json::{Value as Json, json};
 
-use crate::args::{Init, Join, ProgramCreate};
+use crate::args::{Init, Join, ProgramCreate, ProgramShow};
 use crate::commands::{edit, provisional, table};
 use crate::error::CliError;
-use crate::ui::Ui;
+use crate::shape::sum_text;
+use crate::ui::{Lang, Ui};
 
 /// `program create`.
 pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError> {
     // The table is read before anything is made, so that a bad one leaves nothing behind.
     let source = args.import.as_deref().map(table::read_file).transpose()?;
+    source.iter().for_each(|source| table::about(ui, source));
     let given = args.title.as_deref().map(|title| edit::title("--title", title)).transpose()?;
     let title = given.or_else(|| source.as_ref().and_then(|source| source.table.title.clone()));
     let title = title.unwrap_or_else(|| "Utvecklingsprogram".to_owned());
@@ -139,6 +142,61 @@ pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
         return Ok(());
     }
     ui.table(&["id", ui.text("titel", "title"), "position"], &rows)
+}
+
+/// `program show`.
+pub async fn program_show(ui: Ui, args: &ProgramShow) -> Result<(), CliError> {
+    let program = super::clone::wanted(&args.server, args.program.as_deref()).await?;
+    let shown = Remote::connect(&args.server).await?.program(&program.to_string()).await?;
+    let count = |of: fn(&(String, usize, usize)) -> usize| shown.areas.iter().map(of).sum::<usize>();
+    let (headings, subgoals, activities) = (shown.areas.len(), count(|area| area.1), count(|area| area.2));
+    if ui.json() {
+        return ui.object(&json!({
+            "program_id": shown.program_id, "title": shown.title, "position": shown.position,
+            "effective_on": shown.effective_on,
+            "headings": headings, "subgoals": subgoals, "activities": activities,
+            "cost": {"sum_ore": shown.cost.0, "low_ore": shown.cost.0, "high_ore": shown.cost.1, "missing": shown.missing},
+            "conflicts": shown.conflicts, "parties": shown.parties.len(),
+            "baselines": shown.baselines.iter().map(|(name, at)| json!({"name": name, "position": at})).collect::<Vec<_>>(),
+            "state_hash": shown.state_hash,
+        }));
+    }
+    ui.line(&format!("{}  {}", shown.program_id, shown.title))?;
+    ui.line(&format!(
+        "position {}; {} {}",
+        shown.position,
+        ui.text("gäller", "in force on"),
+        shown.effective_on
+    ))?;
+    ui.line("")?;
+    let headings_of = match ui.lang {
+        Lang::Sv => ["område", "delmål", "aktiviteter"],
+        Lang::En => ["area", "sub-goals", "activities"],
+    };
+    let row = |(area, subgoals, activities): &(String, usize, usize)| {
+        vec![area.clone(), subgoals.to_string(), activities.to_string()]
+    };
+    ui.table(&headings_of, &shown.areas.iter().map(row).collect::<Vec<_>>())?;
+    ui.line("")?;
+    let sum = sum_text(&CostSum { low: shown.cost.0, high: shown.cost.1, ..CostSum::default() });
+    let (missing, conflicts, parties) = (shown.missing, shown.conflicts, shown.parties.len());
+    ui.line(&match ui.lang {
+        Lang::Sv => format!("{headings} rubriker, {subgoals} delmål, {activities} aktiviteter, {sum}; {missing} av {activities} aktiviteter saknar kostnad"),
+        Lang::En => format!("{headings} headings, {subgoals} sub-goals, {activities} activities, {sum}; {missing} of {activities} activities lack a cost"),
+    })?;
+    ui.line(&match ui.lang {
+        Lang::Sv => format!("{parties} parter, {conflicts} öppna konflikter"),
+        Lang::En => format!("{parties} parties, {conflicts} open conflicts"),
+    })?;
+    for (name, at) in &shown.baselines {
+        ui.line(&format!("{}: {name}  @{at}", ui.text("namngiven punkt", "named point")))?;
+    }
+    // Nothing of it was checked: that takes a replica.
+    ui.say(&match ui.lang {
+        Lang::Sv => format!("det här säger servern; en replika kontrollerar det: radslag clone --server {} --program {} --org ORG --member NAMN", args.server, shown.program_id),
+        Lang::En => format!("this is what the server says; a replica verifies it: radslag clone --server {} --program {} --org ORG --member NAME", args.server, shown.program_id),
+    });
+    Ok(())
 }
 
 /// `init`.

@@ -10,7 +10,7 @@ use radslag_core::view::{self, ActivityView, AreaView, ProgramView, Standing, Su
 use serde_json::{Value as Json, json};
 
 use super::point::Point;
-use super::{Place, point, provisional, whose};
+use super::{Place, point, provisional, stale, whose};
 use crate::args::{NamedAt, Show};
 use crate::error::CliError;
 use crate::names;
@@ -30,11 +30,19 @@ pub fn show(place: &Place, args: &Show) -> Result<(), CliError> {
         let parties = whose::parties(&ground, &program, &org)?;
         program = whose::only(program, &parties);
     }
+    if args.unowned {
+        program = whose::unowned(program);
+    }
+    if let Some(days) = args.stale {
+        program = stale::only(program, &point, days);
+    }
     provisional::say(place.ui, &replica);
     let area = args.area.as_deref().map(|name| area(&ground, &program, name)).transpose()?;
-    match (place.ui.json(), args.rows) {
-        (true, true) => return rows_json(place.ui, &point, &program, area),
+    let listed = args.rows || args.unowned || args.stale.is_some();
+    match (place.ui.json(), listed) {
+        (true, true) => return rows_json(place.ui, &point, &ground, &program, area),
         (true, false) => return place.ui.object(&point.marked(summary_json(&point, &program))),
+        (false, true) if args.stale.is_some() => stale::rows(place.ui, &ground, &program, area)?,
         (false, true) => rows(place.ui, &program, area)?,
         (false, false) => {
             let queued = if point.open.contains(&Open::Queued) { view.queued.len() } else { 0 };
@@ -115,7 +123,13 @@ pub fn summary(ui: Ui, program: &ProgramView) -> String {
     summary
 }
 
-fn rows_json(ui: Ui, point: &Point, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
+fn rows_json(
+    ui: Ui,
+    point: &Point,
+    ground: &Ground<'_>,
+    program: &ProgramView,
+    only: Option<EntityId>,
+) -> Result<(), CliError> {
     for (area, subgoal, activity) in program.activities() {
         if only.is_none_or(|only| only == area.id) {
             ui.object(&point.marked(json!({
@@ -128,32 +142,40 @@ fn rows_json(ui: Ui, point: &Point, program: &ProgramView, only: Option<EntityId
                 "conflicts": activity.conflicting.iter().map(|field| field.name()).collect::<Vec<_>>(),
                 "standing": standing_name(activity.standing), "in_force_from": in_force_from(activity.standing),
                 "parent_in_force": parent_in_force(area, subgoal),
+                "last_changed": stale::last_json(ground, activity.id),
             })))?;
         }
     }
     Ok(())
 }
 
+/// A row an activity, under the heading of its area, which leaves the width to what differs.
 fn rows(ui: Ui, program: &ProgramView, only: Option<EntityId>) -> Result<(), CliError> {
     let headings = match ui.lang {
-        Lang::Sv => ["id", "område", "aktivitet", "ansvarig", "tid", "kostnad"],
-        Lang::En => ["id", "area", "activity", "responsible", "time", "cost"],
+        Lang::Sv => ["id", "aktivitet", "ansvarig", "tid", "kostnad"],
+        Lang::En => ["id", "activity", "responsible", "time", "cost"],
     };
     let mut rows = Vec::new();
+    let mut under = None;
     for (area, subgoal, activity) in program.activities() {
-        if only.is_none_or(|only| only == area.id) {
-            rows.push(vec![
-                names::front(activity.id),
-                area.title.clone(),
-                format!("{}{}", activity.title, flags(ui, activity, parent_in_force(area, subgoal))),
-                activity.responsible_text.clone(),
-                activity.time.clone().unwrap_or_default(),
-                activity.cost.as_ref().map(cost_text).unwrap_or_default(),
-            ]);
+        if only.is_some_and(|only| only != area.id) {
+            continue;
         }
+        if under.replace(area.id) != Some(area.id) {
+            rows.push(vec![format!("▸ {}", heading(&area.title, area.goal.as_deref()))]);
+        }
+        rows.push(vec![
+            names::front(activity.id),
+            format!("{}{}", activity.title, flags(ui, activity, parent_in_force(area, subgoal))),
+            activity.responsible_text.clone(),
+            activity.time.clone().unwrap_or_default(),
+            activity.cost.as_ref().map(cost_text).unwrap_or_default(),
+        ]);
     }
-    ui.table(&headings, &rows)?;
-    ui.line("")?;
+    if !rows.is_empty() {
+        ui.table(&headings, &rows)?;
+        ui.line("")?;
+    }
     ui.line(&summary(ui, program))
 }
 
@@ -225,7 +247,7 @@ fn tree(
             indented(ui, 2, &format!("{}{}", subgoal.title, flag(subgoal.standing)))?;
             for activity in &subgoal.activities {
                 let flags = flags(ui, activity, parent_in_force(area, subgoal));
-                indented(ui, 4, &format!("– {}{flags}", activity.title))?;
+                hanging(ui, &format!("{}{flags}", activity.title))?;
                 let facts = [
                     Some(activity.responsible_text.clone()).filter(|text| !text.is_empty()),
                     activity.lead.map(|lead| format!("{}: {}", ui.text("leder", "lead"), ground.title(lead))),
@@ -241,6 +263,14 @@ fn tree(
     }
     ui.line("")?;
     ui.line(&summary(ui, program))
+}
+
+/// An item of a list, whose further lines stand under its text.
+fn hanging(ui: Ui, text: &str) -> Result<(), CliError> {
+    for (at, line) in fold(text, 72).iter().enumerate() {
+        ui.line(&format!("    {} {line}", if at == 0 { "–" } else { " " }))?;
+    }
+    Ok(())
 }
 
 fn indented(ui: Ui, by: usize, text: &str) -> Result<(), CliError> {

@@ -1,8 +1,12 @@
 //! Tables in and out.
 
+mod export;
+mod proposals;
+mod said;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use radslag_client::author::Act;
 use radslag_client::replica::Replica;
@@ -15,45 +19,65 @@ use radslag_core::parse::nfc;
 use radslag_core::parse::responsible::NamedParty;
 use radslag_core::state::EntityKind;
 use radslag_core::value::{Slot, Values as _};
-use radslag_core::view::{self, ProgramView, Standing};
-use radslag_table::{ExportActivity, ExportArea, ExportProgram, ExportSubgoal, Layout, Row, Table};
+use radslag_core::view;
+use radslag_table::{DIALECT, DIALECT_CSV, DIALECT_JSON, Layout, Row, Sheet, Table, TableError};
 use serde_json::json;
 
+pub use self::export::export;
+pub use self::said::about;
+use super::Place;
 use super::writing::say_queued;
-use super::{Place, point};
-use crate::args::{Export, Import};
+use crate::args::Import;
 use crate::error::CliError;
 use crate::ui::{Lang, Ui};
 
-/// How the only dialect of this release is named in the log.
-const DIALECT: &str = "tsv/1";
 /// The most events that belong together; a larger table is cut into several groups.
 const GROUP: usize = 450;
 const GROUP_BYTES: usize = 200 * 1024;
 
-/// A table that was read, with the digest of its file.
+/// A file that was read, with its digest.
 pub struct Source {
-    /// What it says.
+    /// What it says, as a programme begins with it.
     pub table: Table,
+    /// The same as entries, to be compared with a programme.
+    sheet: Sheet,
+    dialect: &'static str,
     digest: Digest,
 }
 
 /// Reads a table; a bad one changes nothing.
 pub fn read_file(path: &Path) -> Result<Source, CliError> {
     let bytes = fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
-    let table = radslag_table::read(&bytes).map_err(|error| {
+    let digest = Digest::of(&bytes);
+    let refused = |error: TableError| {
         let why = std::error::Error::source(&error).map_or(String::new(), |why| format!(": {why}"));
         let what = format!("{}: {error}{why}", path.display());
         CliError::refused(what, "nothing was imported; mend the file and try again")
-    })?;
-    Ok(Source { table, digest: Digest::of(&bytes) })
+    };
+    let (sheet, dialect) = match extension(path).as_str() {
+        "csv" | "txt" => (radslag_table::read_csv(&bytes).map_err(refused)?, DIALECT_CSV),
+        "json" => (radslag_table::read_json(&bytes).map_err(refused)?, DIALECT_JSON),
+        "xlsx" | "xls" | "ods" => {
+            return Err(CliError::refused(
+                format!("{}: spreadsheets' own files are not read", path.display()),
+                "save it as CSV in the spreadsheet (in UTF-8 where it asks), and import that",
+            ));
+        }
+        _ => {
+            let table = radslag_table::read(&bytes).map_err(refused)?;
+            return Ok(Source { sheet: Sheet::of(&table), table, dialect: DIALECT, digest });
+        }
+    };
+    Ok(Source { table: sheet.to_table(), sheet, dialect, digest })
+}
+
+/// A file's extension in small letters; empty where it has none.
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase()
 }
 
 /// `import`.
 pub fn import(place: &Place, args: &Import) -> Result<(), CliError> {
-    if args.dry_run {
-        return Err(super::not_yet("--dry-run"));
-    }
     let source = read_file(&args.file)?;
     let mut replica = place.open()?;
     let ui = place.ui;
@@ -67,11 +91,13 @@ pub fn import(place: &Place, args: &Import) -> Result<(), CliError> {
     let view = replica.view();
     let filled = view.state.entities().any(|(_, entity)| entity.kind == EntityKind::Area);
     drop(view);
+    about(ui, &source);
     if filled {
-        return Err(CliError::refused(
-            "the programme has content already; a changed table as proposed edits is not in this release",
-            "radslag edit changes a row; radslag program create --import begins a programme with this table",
-        ));
+        return proposals::import(place, replica, &source, args);
+    }
+    if args.dry_run {
+        said::everything_new(ui, &source)?;
+        return Ok(replica.close()?);
     }
     let events = queue_import(ui, &mut replica, &source)?;
     say_queued(ui, &replica, &events, None)?;
@@ -158,12 +184,7 @@ impl<'a> Plan<'a> {
 
     fn drafts(mut self, source: &Source) -> Vec<Draft> {
         let table = &source.table;
-        let imported = Draft::new(Change::SourceImported { dialect: DIALECT.to_owned() });
-        let mut first = imported
-            .with_value(Slot::FILE_DIGEST, source.digest.bytes().to_vec())
-            .with_value(Slot::FILE_LAYOUT, table.layout.encode());
-        first.event = Some(self.import);
-        let mut drafts = vec![first];
+        let mut drafts = vec![imported(source, &table.layout, self.import)];
         for row in &table.rows {
             for party in row.responsible_parties() {
                 if !self.parties.contains_key(&key(&party)) {
@@ -237,117 +258,16 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// That a file was taken in, so that nobody does it twice.
+fn imported(source: &Source, layout: &Layout, event: EventId) -> Draft {
+    let mut draft = Draft::new(Change::SourceImported { dialect: source.dialect.to_owned() })
+        .with_value(Slot::FILE_DIGEST, source.digest.bytes().to_vec())
+        .with_value(Slot::FILE_LAYOUT, layout.encode());
+    draft.event = Some(event);
+    draft
+}
+
 /// A title stands even where it is empty.
 fn text(draft: Draft, slot: Slot, text: &str) -> Draft {
     draft.with_value(slot, text.as_bytes().to_vec())
-}
-
-/// `export`.
-pub fn export(place: &Place, args: &Export) -> Result<(), CliError> {
-    match args.to.extension().and_then(|extension| extension.to_str()) {
-        Some("tsv") => {}
-        Some("csv" | "json" | "xlsx") => return Err(super::not_yet("export to csv, json and xlsx")),
-        _ => {
-            return Err(CliError::usage(format!(
-                "--to {}: name a file that ends in .tsv",
-                args.to.display()
-            )));
-        }
-    }
-    let replica = place.open()?;
-    let view = replica.view();
-    let point = point::at(place, &replica, &view, &args.at)?;
-    let program = view::program(&point.state, &view, point.day);
-    let import = point.state.imports().first().copied();
-    let layout =
-        import.and_then(|import| view.bytes(import.layout)).map(|bytes| Layout::decode(&bytes)).transpose();
-    let layout =
-        layout.map_err(|error| CliError::Unverified(format!("the layout of the imported table: {error}")))?;
-    let exported = to_export(&program, import.map(|import| import.event));
-    let bytes = radslag_table::write(layout.as_ref(), &exported).map_err(|error| {
-        CliError::refused(
-            error.to_string(),
-            "nothing was written; change the text with radslag edit and export again",
-        )
-    })?;
-    write_whole(&args.to, &bytes)?;
-    let ui = place.ui;
-    let left_out = left_out(&program);
-    if left_out > 0 {
-        ui.say(&match ui.lang {
-            Lang::Sv => format!("{left_out} aktiviteter gäller ännu inte {} och är inte med", point.day),
-            Lang::En => {
-                format!("{left_out} activities are not in force on {} yet and are left out", point.day)
-            }
-        });
-    }
-    if ui.json() {
-        return ui.object(&point.marked(json!({
-            "file": args.to.display().to_string(), "bytes": bytes.len(), "position": point.position.get(),
-            "effective_on": point.day.to_string(), "base_token": point.form.to_string(),
-        })));
-    }
-    ui.line(&format!(
-        "{}: {} byte, position {}, {}",
-        args.to.display(),
-        bytes.len(),
-        point.position,
-        point.day
-    ))?;
-    ui.line(&point.footer(ui))?;
-    ui.say(&match ui.lang {
-        Lang::Sv => format!("det som ändras utifrån tabellen: radslag edit … --base {}", point.form),
-        Lang::En => {
-            format!("for what is changed after reading the table: radslag edit … --base {}", point.form)
-        }
-    });
-    Ok(())
-}
-
-/// Writes beside and renames, so that no reader ever meets half a table.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    let failed = |source| CliError::File { path: path.to_owned(), source };
-    fs::write(&temporary, bytes).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)
-}
-
-/// A table has no place for flags: what is not in force is left out, unless something in force stands in it.
-fn stands(standing: Standing, empty: bool) -> bool {
-    standing == Standing::InForce || !empty
-}
-
-/// How many activities a table leaves out, because they are not in force yet.
-fn left_out(program: &ProgramView) -> usize {
-    program.activities().filter(|(.., activity)| matches!(activity.standing, Standing::NotYet(_))).count()
-}
-
-fn to_export(program: &ProgramView, import: Option<EventId>) -> ExportProgram {
-    let line = |source: Option<From>| {
-        source.filter(|source| Some(source.import) == import).map(|source| source.line)
-    };
-    let activity = |activity: &view::ActivityView| ExportActivity {
-        source_line: line(activity.source),
-        title: activity.title.clone(),
-        responsible: activity.responsible_text.clone(),
-        time: activity.time.clone().unwrap_or_default(),
-        cost: activity.cost.as_ref().map(radslag_core::parse::cost::Cost::display).unwrap_or_default(),
-        comment: activity.comment.clone().unwrap_or_default(),
-    };
-    let in_force = |activity: &&view::ActivityView| activity.standing == Standing::InForce;
-    let subgoal = |subgoal: &view::SubgoalView| {
-        let activities: Vec<_> = subgoal.activities.iter().filter(in_force).map(activity).collect();
-        let stands = stands(subgoal.standing, activities.is_empty());
-        let (source_line, title) = (line(subgoal.source), subgoal.title.clone());
-        stands.then_some(ExportSubgoal { source_line, title, activities })
-    };
-    let area = |area: &view::AreaView| {
-        let subgoals: Vec<_> = area.subgoals.iter().filter_map(subgoal).collect();
-        let stands = stands(area.standing, subgoals.is_empty());
-        let (source_line, title, goal) = (line(area.source), area.title.clone(), area.goal.clone());
-        stands.then_some(ExportArea { source_line, title, goal, subgoals })
-    };
-    ExportProgram { title: program.title.clone(), areas: program.areas.iter().filter_map(area).collect() }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{Place, ground, past, show, sync};
 use crate::args::Watch as WatchArgs;
 use crate::error::CliError;
-use crate::shape::Ground;
+use crate::shape::{Ground, kind_text};
 use crate::ui::{Lang, Ui};
 use crate::when;
 
@@ -166,7 +166,7 @@ fn lines(ui: Ui, ground: &Ground<'_>, shown: &Shown<'_>) -> Vec<String> {
         Entry::Rejected(facts) => {
             return vec![format!("{head}  {}: {}", ui.text("avvisad", "rejected"), facts.reason)];
         }
-        Entry::Accepted { body, .. } => &body.kind,
+        Entry::Accepted { body, .. } => kind_text(ui, &body.kind),
     };
     let why = [Slot::REASON, Slot::DECISION].map(|slot| ground.beside(record.event_id, slot));
     let why: Vec<String> = why.into_iter().flatten().collect();

@@ -42,13 +42,26 @@ fn slug(name: &str) -> String {
 }
 
 /// The programme with nothing but what these parties are responsible for or lead.
-pub fn only(mut program: ProgramView, parties: &BTreeSet<EntityId>) -> ProgramView {
-    let theirs = |activity: &ActivityView| {
+pub fn only(program: ProgramView, parties: &BTreeSet<EntityId>) -> ProgramView {
+    keeping(program, |activity| {
         activity.responsible.iter().chain(&activity.lead).any(|party| parties.contains(party))
-    };
+    })
+}
+
+/// The programme with nothing but the activities that nobody in it is responsible for or leads: nobody at all, or only parties that
+/// have left it.
+pub fn unowned(program: ProgramView) -> ProgramView {
+    let there: BTreeSet<EntityId> = program.parties.iter().map(|party| party.id).collect();
+    keeping(program, |activity| {
+        !activity.responsible.iter().chain(&activity.lead).any(|party| there.contains(party))
+    })
+}
+
+/// The programme with nothing but these activities, and what they stand in.
+pub fn keeping(mut program: ProgramView, keeps: impl Fn(&ActivityView) -> bool) -> ProgramView {
     for area in &mut program.areas {
         for subgoal in &mut area.subgoals {
-            subgoal.activities.retain(theirs);
+            subgoal.activities.retain(&keeps);
         }
         area.subgoals.retain(|subgoal| !subgoal.activities.is_empty());
     }

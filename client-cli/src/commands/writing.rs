@@ -69,7 +69,7 @@ impl Why {
     }
 
     /// The reason and decision for the events.
-    fn act(&self) -> Result<Act, CliError> {
+    pub fn act(&self) -> Result<Act, CliError> {
         let given = |option, text: &Option<String>| {
             let text = text.as_deref().filter(|text| !text.is_empty());
             text.map(|text| cell(option, text)).transpose()
@@ -179,7 +179,7 @@ impl InConflict {
 }
 
 /// An edit that has to say its own date: which later value its author has seen, and what to type.
-fn with_dates(ui: Ui, replica: &Replica, error: ClientError) -> CliError {
+pub fn with_dates(ui: Ui, replica: &Replica, error: ClientError) -> CliError {
     let ClientError::Rejected(rejection) = error else { return error.into() };
     let Rejection::DateNeeded { entity, field, latest } = *rejection else {
         return ClientError::Rejected(rejection).into();

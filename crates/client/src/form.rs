@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use radslag_core::as_of::Recorded;
 use radslag_core::digest::{Digest, Hasher};
 use radslag_core::event::{Base, EventBody};
 use radslag_core::id::{DeviceSeq, EpochId, Position};
@@ -195,6 +196,25 @@ impl Replica {
     pub fn form_as_of(&self, state: &State) -> Form {
         let own = self.own_tag(Digest::ZERO);
         self.form_at(state.epoch(), state.head(), DeviceSeq::ZERO, own)
+    }
+
+    /// The form of what another replica showed, as far as this one has it: the confirmed programme up to the form's position, without
+    /// what was only queued there. It claims to have seen less than the one before whom it was opened, so that what that one queued can
+    /// come out as the other side of a conflict, and nothing is covered unseen.
+    ///
+    /// # Errors
+    /// It is of another programme, of an epoch that this log does not have, or ahead of it; or the store does not answer.
+    pub fn form_from_elsewhere(&self, form: &Form) -> Result<Form, ClientError> {
+        let own = Tag::of(self.settings.program.bytes());
+        if form.program != own {
+            return Err(UnfitForm::OtherProgram { base: form.program, own }.into());
+        }
+        let base = Base { epoch: self.epoch_of(form)?, position: form.position, seq: DeviceSeq::ZERO };
+        let (reached, head) = (self.ledger.state.clamp(&base), self.ledger.state.head());
+        if reached > head {
+            return Err(UnfitForm::Ahead { position: form.position, head }.into());
+        }
+        Ok(self.form_as_of(&self.state_at(Recorded::Position(reached))?))
     }
 
     fn form_at(&self, epoch: EpochId, position: Position, seq: DeviceSeq, own: Tag) -> Form {

@@ -94,6 +94,7 @@ pub mod remote;
 pub mod replica;
 pub mod resubmit;
 mod returning;
+pub mod served;
 mod setting;
 pub mod settings;
 pub mod snapshot;

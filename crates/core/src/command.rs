@@ -220,6 +220,23 @@ pub fn order_key(
     among: Among,
     moved: Option<EntityId>,
 ) -> Result<String, CommandError> {
+    let mut keys = order_keys(state, day, parent, kind, among, moved, 1)?;
+    keys.pop().ok_or(CommandError::NoRoom)
+}
+
+/// The order keys for several that go to one place together, in their order.
+///
+/// # Errors
+/// As for [`order_key`].
+pub fn order_keys(
+    state: &State,
+    day: CivilDate,
+    parent: EntityId,
+    kind: EntityKind,
+    among: Among,
+    moved: Option<EntityId>,
+    count: usize,
+) -> Result<Vec<String>, CommandError> {
     let mut keys: Vec<(String, EntityId)> = Vec::new();
     for (id, entity) in state.entities().filter(|(id, entity)| entity.kind == kind && Some(*id) != moved) {
         let places = entity.fields.get(&FieldKey::Place);
@@ -243,7 +260,13 @@ pub fn order_key(
     // Equal neighbours (two offline additions at one place) leave no room between them: go past them.
     let after =
         keys[at..].iter().map(|(key, _)| key.as_str()).find(|key| before.is_none_or(|before| before < *key));
-    order::between(before, after).ok_or(CommandError::NoRoom)
+    let key = order::between(before, after).ok_or(CommandError::NoRoom)?;
+    if count == 1 {
+        return Ok(vec![key]);
+    }
+    // The key differs from both neighbours before its end, so that whatever begins with it lies between them too.
+    let keys: Vec<String> = order::spread(count).into_iter().map(|rest| format!("{key}{rest}")).collect();
+    if keys.iter().all(|key| order::is_key(key)) { Ok(keys) } else { Err(CommandError::NoRoom) }
 }
 
 /// Moves something.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use radslag_core::parse::cost::CostError;
+use radslag_core::id::EntityId;
 
 use crate::columns::Column;
 use crate::{MAX_CELL_BYTES, MAX_CELLS, MAX_FILE_BYTES, MAX_LAYOUT_BYTES, MAX_LINE_BYTES, MAX_LINES};
@@ -91,6 +91,70 @@ pub enum TableError {
         /// The names that it lacks.
         lacking: Vec<Column>,
     },
+    /// No row names the columns without which a file is no table of a programme.
+    #[error("no row near the top names the columns {needed}, in Swedish or English; the nearest, line {nearest}, lacks {lacking}", needed = names(&[Column::Area, Column::Subgoal, Column::Activity]), lacking = names(.lacking))]
+    ColumnsMissing {
+        /// The line with the most of them, from 1.
+        nearest: usize,
+        /// The names that it lacks.
+        lacking: Vec<Column>,
+    },
+    /// A quotation mark that nobody closes.
+    #[error(
+        "line {line} opens a quotation mark that is never closed; close it, or double it where it belongs to the text"
+    )]
+    QuoteNotClosed {
+        /// The physical line on which the row begins, from 1.
+        line: usize,
+    },
+    /// An id that is none.
+    #[error(
+        "line {line} has the id {text:?}, which is none; leave ids as they were exported, and empty in rows that are new"
+    )]
+    NoId {
+        /// The physical line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// Rows that were exported at different times.
+    #[error(
+        "line {line} was exported at another time than the rows above it; keep to the rows of one export"
+    )]
+    TwoBases {
+        /// The physical line, from 1.
+        line: usize,
+    },
+    /// Not a delimiter.
+    #[error("{delimiter:?} cannot stand between cells; take ; or , or a tab")]
+    Delimiter {
+        /// What was asked for.
+        delimiter: char,
+    },
+    /// A JSON file that is not one of a programme.
+    #[error("the file is not the JSON of a programme as radslag export writes it: {why}")]
+    Json {
+        /// Where and what.
+        why: String,
+    },
+    /// An id that nothing in the programme had when the file was exported.
+    #[error(
+        "line {line} has the id {id}, and nothing in the programme had it when the file was exported; empty the cell to add the row as new"
+    )]
+    UnknownId {
+        /// The physical line, from 1.
+        line: usize,
+        /// The id.
+        id: EntityId,
+    },
+    /// An id that two rows have.
+    #[error("line {line} has the id {id} once more; empty the cell of the row that is new")]
+    IdTwice {
+        /// The physical line, from 1.
+        line: usize,
+        /// The id.
+        id: EntityId,
+    },
     /// The header has a name twice.
     #[error("line {line} has the column {column} twice; delete or rename one")]
     ColumnTwice {
@@ -156,15 +220,6 @@ pub enum TableError {
         line: usize,
         /// What is wrong.
         shape: Shape,
-    },
-    /// A cost that looks like a number and cannot be read as one.
-    #[error("line {line}, column {}, holds no cost that can be read", Column::Cost)]
-    Cost {
-        /// The physical line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        #[source]
-        source: CostError,
     },
     /// Lines, blank cells and endings so irregular that their record does not fit in an event.
     #[error(

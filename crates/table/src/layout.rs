@@ -98,7 +98,7 @@ impl LayoutError {
 
 impl Layout {
     /// The layout of a programme that was never imported: the header and the title.
-    pub(crate) fn canonical() -> Self {
+    pub fn canonical() -> Self {
         let names = Column::ALL.map(Column::name);
         let line = |kind| LineLayout { kind, cells: names.len(), ending: Ending::Lf, spaces: Vec::new() };
         let header = names.join("\t");

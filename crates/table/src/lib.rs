@@ -14,29 +14,45 @@
 //! - A heading always starts a new area, a filled sub-goal cell always a new sub-goal, whatever their texts.
 //! - An empty sub-goal cell means the sub-goal above.
 //!
+//! [`read_csv`] and [`read_json`] read what spreadsheets and programs hand back, as entries with ids ([`Sheet`]), and [`propose`] says what
+//! such a file, or one of `tsv/1`, would change in the programme that it was exported from.
+//!
 //! Turning rows into events, and a view into an [`ExportProgram`], is the client's business.
 
 mod codec;
 mod columns;
+mod csv;
 mod error;
 mod export;
+mod heads;
+mod json;
 mod layout;
 mod lines;
+mod propose;
 mod read;
 mod rows;
+mod sheet;
 mod write;
 
 pub use columns::Column;
+pub use csv::{CsvForm, read_csv, write_csv};
 pub use error::{At, Shape, TableError};
 pub use export::{ExportActivity, ExportArea, ExportProgram, ExportSubgoal};
+pub use json::{read_json, write_json};
 pub use layout::{Layout, LayoutError};
+pub use propose::{Missing, Proposal, Proposed, Under, as_cost, propose};
 pub use read::read;
-pub use rows::{Row, Table};
+pub use rows::{NotUnderstood, Row, Table};
+pub use sheet::{ActivityTexts, Entry, Sheet, What, split_heading};
 pub use write::write;
 
 /// The name of the dialect, as `SourceImported` records it.
 pub const DIALECT: &str = "tsv/1";
 
+/// The name of the dialects without a layout of their own.
+pub const DIALECT_CSV: &str = "csv/1";
+/// See [`DIALECT_CSV`].
+pub const DIALECT_JSON: &str = "json/1";
 /// The largest file that is read.
 pub const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 

@@ -1,7 +1,5 @@
 //! Reading a file: finds the header, tells what each line is, and keeps the texts apart from the layout.
 
-use radslag_core::parse::cost::parse_cost;
-
 use crate::columns::{Column, Columns, HeaderLine};
 use crate::error::{At, Shape, TableError};
 use crate::layout::{Layout, LineKind, LineLayout, is_space};
@@ -102,9 +100,9 @@ impl Reader<'_> {
             }
             LineKind::First => {
                 let subgoal = Some(self.text(line, Column::Subgoal));
-                table.rows.push(self.activity(line, subgoal)?);
+                table.rows.push(self.activity(line, subgoal));
             }
-            LineKind::Next => table.rows.push(self.activity(line, None)?),
+            LineKind::Next => table.rows.push(self.activity(line, None)),
         }
         Ok(())
     }
@@ -181,23 +179,21 @@ impl Reader<'_> {
         Row::Area { line: line.number, title, goal }
     }
 
-    fn activity(&self, line: &PhysicalLine<'_>, subgoal: Option<String>) -> Result<Row, TableError> {
-        let cost = self.text(line, Column::Cost);
-        parse_cost(&cost).map_err(|source| TableError::Cost { line: line.index + 1, source })?;
-        Ok(Row::Activity {
+    fn activity(&self, line: &PhysicalLine<'_>, subgoal: Option<String>) -> Row {
+        Row::Activity {
             line: line.number,
             subgoal,
             title: self.text(line, Column::Activity),
             responsible: self.text(line, Column::Responsible),
             time: self.text(line, Column::Time),
-            cost,
+            cost: self.text(line, Column::Cost),
             comment: self.text(line, Column::Comment),
-        })
+        }
     }
 }
 
 /// Name and goal of a heading: cut at the first mark that has text on both sides, else no goal.
-fn split_goal(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_goal(text: &str) -> Option<(&str, &str)> {
     let parts = text.split_once(GOAL_MARK)?;
     let both = !parts.0.trim().is_empty() && !parts.1.trim().is_empty();
     both.then_some(parts)

@@ -1,11 +1,14 @@
 //! What a table says: its title and its rows, text by text as they stand.
 
 use radslag_core::event::PartyKind;
-use radslag_core::parse::cost::{Cost, parse_cost};
+use radslag_core::parse::cost::{Cost, CostError, parse_cost};
 use radslag_core::parse::responsible::{NamedParty, parse_responsible};
+use radslag_core::parse::time::{Timing, parse_time};
 
+use crate::columns::Column;
 use crate::export::{ExportActivity, ExportArea, ExportProgram, ExportSubgoal};
 use crate::layout::Layout;
+use crate::propose::as_cost;
 
 /// One row. Texts stand as in the file, with their spaces; lines are physical lines, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub enum Row {
         responsible: String,
         /// When.
         time: String,
-        /// What it costs. Either blank, words, or a number that can be read.
+        /// What it costs, as written.
         cost: String,
         /// Comment.
         comment: String,
@@ -61,13 +64,26 @@ impl Row {
         }
     }
 
-    /// An activity's cost; none when the cell is blank, which means unknown.
+    /// An activity's cost; none when the cell is blank, which means unknown. What is not understood has no amount.
     pub fn parsed_cost(&self) -> Option<Cost> {
         match self {
-            Self::Activity { cost, .. } if !cost.trim().is_empty() => parse_cost(cost).ok(),
+            Self::Activity { cost, .. } if !cost.trim().is_empty() => Some(as_cost(cost)),
             Self::Activity { .. } | Self::Area { .. } | Self::Subgoal { .. } => None,
         }
     }
+}
+
+/// A cell whose text is kept as it stands, because it does not say an amount or a time that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotUnderstood {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column.
+    pub column: Column,
+    /// The text.
+    pub text: String,
+    /// What is wrong with what looks like an amount.
+    pub why: Option<CostError>,
 }
 
 /// A table that was read.
@@ -94,6 +110,26 @@ impl Table {
             }
         }
         parties.into_iter().map(|party| (party.name, party.kind, party.organisation)).collect()
+    }
+
+    /// The cells whose texts say nothing but themselves: they count in no sum and sort nowhere, and nothing of them is lost.
+    pub fn not_understood(&self) -> Vec<NotUnderstood> {
+        let mut found = Vec::new();
+        for row in &self.rows {
+            let Row::Activity { line, time, cost, .. } = row else { continue };
+            let mut add = |column, text: &str, why| {
+                found.push(NotUnderstood { line: *line, column, text: text.to_owned(), why });
+            };
+            if !time.trim().is_empty() && parse_time(time) == Timing::Unknown {
+                add(Column::Time, time, None);
+            }
+            match parse_cost(cost) {
+                Ok(read) if read.amount.is_none() && !cost.trim().is_empty() => add(Column::Cost, cost, None),
+                Ok(_) => {}
+                Err(error) => add(Column::Cost, cost, Some(error)),
+            }
+        }
+        found
     }
 
     /// The programme as the table has it: what [`write`](fn@crate::write) turns back into the same bytes.

@@ -95,14 +95,13 @@ fn what_a_later_release_brings_says_so_and_does_nothing() {
         &["role", "list"],
         &["device", "list"],
         &["invite", "new"],
-        &["program", "show"],
-        &["export", "--to", "x.csv"],
+        &["export", "--to", "x.xlsx"],
     ];
     for args in commands {
         refuses(&haninge, 2, args, &["not yet in this release"]);
     }
     refuses(&haninge, 2, &["frobnicate"], &["frobnicate", "Usage"]);
-    refuses(&haninge, 2, &["export", "--to", "x"], &["ends in .tsv"]);
+    refuses(&haninge, 2, &["export", "--to", "x"], &["ends in .tsv, .csv or .json"]);
     refuses(&haninge, 1, &["export", "--to", "no/such/folder.tsv"], &["folder.tsv"]);
 }
 

@@ -87,14 +87,37 @@ pub struct CostBytesError {
 const CURRENCY: &str = "SEK";
 
 /// Units at the end of a text with the power of ten that makes öre of one. Longer before shorter.
-const UNITS: &[(&str, usize)] = &[("mnkr", 8), ("tkr", 5), ("sek", 2), ("kr", 2), (":-", 2)];
+const UNITS: &[(&str, usize)] = &[
+    ("miljoner kronor", 8),
+    ("miljoner kr", 8),
+    ("miljoner", 8),
+    ("miljon", 8),
+    ("milj kr", 8),
+    ("mnkr", 8),
+    ("msek", 8),
+    ("mkr", 8),
+    ("tusen kronor", 5),
+    ("tusen kr", 5),
+    ("tusen", 5),
+    ("ksek", 5),
+    ("tsek", 5),
+    ("tkr", 5),
+    ("kronor", 2),
+    ("sek", 2),
+    ("kr.", 2),
+    ("kr", 2),
+    (":-", 2),
+    (",-", 2),
+];
 
 /// Öre of a krona, as a power of ten.
 const KRONA: usize = 2;
 
 /// Reads what a text says it costs. Empty and wordy texts have no amount and are no error.
 pub fn parse_cost(raw: &str) -> Result<Cost, CostError> {
-    let (number, power) = without_unit(raw.trim());
+    let text = raw.trim();
+    let bare = text.strip_prefix("SEK ").or_else(|| text.strip_prefix("kr ")).unwrap_or(text);
+    let (number, power) = without_unit(bare.trim_start());
     let amount = if looks_like_number(number) {
         let ore = ore_of(number, power, raw.trim())?;
         Some(Amount { ore, currency: CURRENCY.to_owned() })

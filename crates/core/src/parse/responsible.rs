@@ -96,8 +96,21 @@ const ORGANISATION_ENDINGS: &[&str] = &[
 
 /// The parties that a text names, in its order, each once.
 pub fn parse_responsible(raw: &str) -> Vec<NamedParty> {
+    parties_in(raw, Cuts::All)
+}
+
+/// What separates parties.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cuts {
+    /// Commas and `och`, as the first version of this parser had it.
+    First,
+    /// Semicolons, lines of a cell with or without a bullet, `samt` and `&` too.
+    All,
+}
+
+fn parties_in(raw: &str, cuts: Cuts) -> Vec<NamedParty> {
     let mut parties: Vec<NamedParty> = Vec::new();
-    for piece in pieces(raw) {
+    for piece in pieces(raw, cuts) {
         for party in parties_of(&piece) {
             if !parties.iter().any(|known| known.is(&party)) {
                 parties.push(party);
@@ -120,19 +133,26 @@ pub fn render_responsible<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 /// Whether a text names exactly these parties, in any order. While it does, it is shown; then
-/// [`render_responsible`] takes over.
+/// [`render_responsible`] takes over. It may name them as an earlier version read it: what was shown then is shown still.
 pub fn names_exactly<S: AsRef<str>>(raw: &str, names: &[S]) -> bool {
-    let mut written: Vec<String> = parse_responsible(raw).iter().map(|party| nfc(&party.name)).collect();
     let mut wanted: Vec<String> = names.iter().map(|name| nfc(name.as_ref())).collect();
-    written.sort();
     wanted.sort();
-    written == wanted
+    [Cuts::All, Cuts::First].into_iter().any(|cuts| {
+        let mut written: Vec<String> = parties_in(raw, cuts).iter().map(|party| nfc(&party.name)).collect();
+        written.sort();
+        written == wanted
+    })
 }
 
 /// Cuts at commas and at the word `och`, but not inside `Ekonomi- och personalcheferna`.
-fn pieces(raw: &str) -> Vec<String> {
+fn pieces(raw: &str, cuts: Cuts) -> Vec<String> {
+    let all = cuts == Cuts::All;
+    let cut = |c: char| c == ',' || (all && matches!(c, ';' | '\n' | '\r' | '\u{2022}' | '\u{b7}'));
+    let joins = |word: &str| word == "och" || (all && matches!(word, "samt" | "&"));
     let mut pieces: Vec<String> = Vec::new();
-    for part in raw.split(',') {
+    for part in raw.split(cut) {
+        let part =
+            if all { part.trim_start().trim_start_matches("- ").trim_start_matches("* ") } else { part };
         let continues = pieces.last_mut().filter(|piece| piece.ends_with('-'));
         let mut rest = match continues {
             Some(piece) => {
@@ -143,7 +163,7 @@ fn pieces(raw: &str) -> Vec<String> {
             None => String::new(),
         };
         for word in part.split_whitespace() {
-            if folded(word) == "och" && !rest.ends_with('-') {
+            if joins(&folded(word)) && !rest.ends_with('-') {
                 pieces.push(std::mem::take(&mut rest));
                 continue;
             }

@@ -40,6 +40,16 @@ pub enum Timing {
     Week(u8),
     /// In a quarter, 1 to 4.
     Quarter(u8),
+    /// In a half of the year, 1 or 2: `första halvåret`, `H2`.
+    Half(u8),
+    /// Again and again: `årligen`, `varje månad`.
+    Recurring,
+    /// In a year.
+    Year(i16),
+    /// In that part of a year that is stated: `våren 2019`, `Q3 2020`, `v. 12 2019`.
+    Within(Box<Timing>, i16),
+    /// From one to the other, both included: `v. 12–14`, `april–juni`, `2019-2021`.
+    Span(Box<Timing>, Box<Timing>),
     /// On a day.
     Date(CivilDate),
     /// Something else, or nothing.
@@ -68,21 +78,110 @@ const DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 /// Reads a time. Letter case and extra spaces do not matter.
 pub fn parse_time(raw: &str) -> Timing {
     let text = super::folded(raw);
-    word(&text)
-        .or_else(|| numbered(&text))
-        .or_else(|| date(&text))
-        .or_else(|| day_of_month(&text))
-        .or_else(|| months(&text))
-        .unwrap_or(Timing::Unknown)
+    let text = text.trim_end_matches('.');
+    one(text).or_else(|| span(text)).or_else(|| of_year(text)).unwrap_or(Timing::Unknown)
+}
+
+/// Anything but a span and a part of a stated year.
+fn one(text: &str) -> Option<Timing> {
+    word(text)
+        .or_else(|| numbered(text))
+        .or_else(|| date(text))
+        .or_else(|| day_of_month(text))
+        .or_else(|| months(text))
+        .or_else(|| year(text).map(Timing::Year))
+}
+
+/// Four digits of this or the next century, or of the last one.
+fn year(text: &str) -> Option<i16> {
+    let digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|year| digits && (1900..=2199).contains(year))
+}
+
+/// `våren 2019`, `Q1-2020`, `vt19`, `v. 12, 2019`, `våren -19`.
+fn of_year(text: &str) -> Option<Timing> {
+    let part = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = &text[part.len()..];
+    // Two digits are a year only where nothing else could be meant.
+    let terse = part.trim_end().ends_with(['-', '\u{2013}', '\'', '\u{2019}'])
+        || ["vt", "ht"].contains(&part.trim_end());
+    let stated = match digits.len() {
+        4 => year(digits)?,
+        2 if terse => year(&format!("20{digits}"))?,
+        _ => return None,
+    };
+    let part = part.trim_end_matches([' ', ',', '-', '\u{2013}', '\'', '\u{2019}', '/']);
+    let part = part.strip_suffix(" år").unwrap_or(part);
+    let within = one(part).or_else(|| span(part))?;
+    let dated = |timing: &Timing| {
+        matches!(
+            timing,
+            Timing::Ongoing
+                | Timing::OnDemand
+                | Timing::Recurring
+                | Timing::Year(_)
+                | Timing::Date(_)
+                | Timing::DayOfMonth { .. }
+                | Timing::Within(..)
+        )
+    };
+    let fits = match &within {
+        Timing::Span(from, _) => !dated(from),
+        single => !dated(single),
+    };
+    fits.then(|| Timing::Within(Box::new(within), stated))
+}
+
+/// `v. 12-14`, `april – juni`, `2019–2021`, `från mars till maj`, `Q1-Q2`.
+fn span(text: &str) -> Option<Timing> {
+    let text = text.strip_prefix("från ").unwrap_or(text);
+    let cuts = ["\u{2013}", "\u{2014}", " till ", "-"];
+    let (from, to) = cuts.iter().find_map(|cut| text.split_once(cut))?;
+    let (from, to) = (from.trim(), to.trim());
+    let first = one(from)?;
+    // `v. 12-14` says what is counted once.
+    let shared = match &first {
+        Timing::Week(_) => format!("v {to}"),
+        Timing::Quarter(_) => format!("q{to}"),
+        _ => to.to_owned(),
+    };
+    let last = one(to).filter(|last| same_sort(&first, last)).or_else(|| one(&shared))?;
+    same_sort(&first, &last).then(|| Timing::Span(Box::new(first), Box::new(last)))
+}
+
+fn same_sort(one: &Timing, other: &Timing) -> bool {
+    let single = |timing: &Timing| !matches!(timing, Timing::Months(months) if months.len() != 1);
+    let counted = matches!(
+        one,
+        Timing::Season(_)
+            | Timing::Months(_)
+            | Timing::DayOfMonth { .. }
+            | Timing::Week(_)
+            | Timing::Quarter(_)
+            | Timing::Half(_)
+            | Timing::Year(_)
+            | Timing::Date(_)
+    );
+    counted && std::mem::discriminant(one) == std::mem::discriminant(other) && single(one) && single(other)
 }
 
 fn word(text: &str) -> Option<Timing> {
     Some(match text {
-        "löpande" => Timing::Ongoing,
-        "vid behov" => Timing::OnDemand,
-        "vår" | "våren" => Timing::Season(Season::Spring),
-        "sommar" | "sommaren" => Timing::Season(Season::Summer),
-        "höst" | "hösten" => Timing::Season(Season::Autumn),
+        "löpande" | "fortlöpande" | "kontinuerligt" | "pågår" | "pågående" | "tills vidare" | "hela året"
+        | "året runt" | "hela perioden" | "ongoing" => Timing::Ongoing,
+        "vid behov" | "efter behov" | "on demand" => Timing::OnDemand,
+        "årligen" | "varje år" | "en gång per år" | "1 gång/år" | "vartannat år" | "varje månad"
+        | "månadsvis" | "månatligen" | "varje kvartal" | "kvartalsvis" | "varje vecka" | "veckovis"
+        | "halvårsvis" | "varje termin" | "yearly" | "annually" | "monthly" => Timing::Recurring,
+        "första halvåret" | "1:a halvåret" | "halvår 1" | "h1" => Timing::Half(1),
+        "andra halvåret" | "2:a halvåret" | "halvår 2" | "h2" => Timing::Half(2),
+        "första kvartalet" | "1:a kvartalet" => Timing::Quarter(1),
+        "andra kvartalet" | "2:a kvartalet" => Timing::Quarter(2),
+        "tredje kvartalet" | "3:e kvartalet" => Timing::Quarter(3),
+        "fjärde kvartalet" | "4:e kvartalet" => Timing::Quarter(4),
+        "vår" | "våren" | "vt" | "vårterminen" | "under våren" => Timing::Season(Season::Spring),
+        "sommar" | "sommaren" | "under sommaren" => Timing::Season(Season::Summer),
+        "höst" | "hösten" | "ht" | "höstterminen" | "under hösten" => Timing::Season(Season::Autumn),
         "vinter" | "vintern" => Timing::Season(Season::Winter),
         _ => return None,
     })
@@ -94,7 +193,7 @@ fn numbered(text: &str) -> Option<Timing> {
     if let Some(week) = after(&["vecka", "v.", "v"]) {
         return (1..=53).contains(&week).then_some(Timing::Week(week));
     }
-    let quarter = after(&["kvartal", "q"])?;
+    let quarter = after(&["kvartal", "kv.", "kv", "q"])?;
     (1..=4).contains(&quarter).then_some(Timing::Quarter(quarter))
 }
 
@@ -199,6 +298,47 @@ mod tests {
     }
 
     #[test]
+    fn the_ways_of_other_municipalities_are_understood() {
+        let within = |timing, year| Timing::Within(Box::new(timing), year);
+        let span = |from, to| Timing::Span(Box::new(from), Box::new(to));
+        let (april, june) = (Timing::Months(vec![4]), Timing::Months(vec![6]));
+        for (raw, timing) in [
+            ("Kontinuerligt", Timing::Ongoing),
+            ("Pågår.", Timing::Ongoing),
+            ("Hela året", Timing::Ongoing),
+            ("Årligen", Timing::Recurring),
+            ("vartannat  år", Timing::Recurring),
+            ("Första halvåret", Timing::Half(1)),
+            ("H2 2019", within(Timing::Half(2), 2019)),
+            ("Tredje kvartalet", Timing::Quarter(3)),
+            ("Kv 1", Timing::Quarter(1)),
+            ("Q3 2020", within(Timing::Quarter(3), 2020)),
+            ("2019", Timing::Year(2019)),
+            ("våren 2019", within(Timing::Season(Season::Spring), 2019)),
+            ("Hösten -19", within(Timing::Season(Season::Autumn), 2019)),
+            ("VT19", within(Timing::Season(Season::Spring), 2019)),
+            ("ht 2020", within(Timing::Season(Season::Autumn), 2020)),
+            ("april 2019", within(Timing::Months(vec![4]), 2019)),
+            ("April, juni 2019", within(Timing::Months(vec![4, 6]), 2019)),
+            ("v. 12 2019", within(Timing::Week(12), 2019)),
+            ("v. 12-14", span(Timing::Week(12), Timing::Week(14))),
+            ("vecka 12–v. 14", span(Timing::Week(12), Timing::Week(14))),
+            ("april–juni", span(april.clone(), june.clone())),
+            ("april - juni 2019", within(span(april.clone(), june.clone()), 2019)),
+            ("från april till juni", span(april, june)),
+            ("2019-2021", span(Timing::Year(2019), Timing::Year(2021))),
+            ("Q1-Q2", span(Timing::Quarter(1), Timing::Quarter(2))),
+            ("kvartal 1-2 2019", within(span(Timing::Quarter(1), Timing::Quarter(2)), 2019)),
+            (
+                "våren - hösten 2020",
+                within(span(Timing::Season(Season::Spring), Timing::Season(Season::Autumn)), 2020),
+            ),
+        ] {
+            assert_eq!(parse_time(raw), timing, "{raw}");
+        }
+    }
+
+    #[test]
     fn what_is_not_recognised_as_a_whole_is_unknown() {
         for raw in [
             "31-apr",
@@ -208,7 +348,13 @@ mod tests {
             "v. 0",
             "Q5",
             "v",
-            "våren 2019",
+            "våren, kanske",
+            "våren 19",
+            "2019-2018-2020",
+            "maj-v. 12",
+            "april, juni-juli",
+            "1850",
+            "löpande 2019",
             "april,",
             "april juli",
             "mar s",
@@ -232,7 +378,7 @@ mod tests {
         }
 
         #[test]
-        fn texts_near_times_are_answered(raw in "(v|q|[0-9]{0,3}|-| |jan|feb|å|\\.|,|och|2019){0,8}") {
+        fn texts_near_times_are_answered(raw in "(v|q|vt|[0-9]{0,3}|-|–|’| |jan|feb|å|\\.|,|och|till|2019|19){0,8}") {
             parse_time(&raw);
         }
     }

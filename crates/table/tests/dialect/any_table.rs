@@ -28,7 +28,18 @@ fn cell() -> impl Strategy<Value = String> {
 fn cost() -> impl Strategy<Value = String> {
     prop_oneof![
         blank(),
-        select(vec!["100 000", "5 tkr", " 12,50 kr ", "enligt avtal"]).prop_map(str::to_owned)
+        text(),
+        select(vec![
+            "100 000",
+            "5 tkr",
+            " 12,50 kr ",
+            "enligt avtal",
+            "12,5,0",
+            "-5",
+            "1.000.000",
+            "1 00 000"
+        ])
+        .prop_map(str::to_owned)
     ]
 }
 

@@ -1,10 +1,13 @@
 //! The dialect from outside: the real table, a small table for every rule, and any table at all.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what is not so, in its helpers too")]
+
 mod any_table;
 mod export;
 mod import;
 mod refusals;
 mod sample;
+mod sheets;
 
 use radslag_table::{Row, Table, read, write};
 

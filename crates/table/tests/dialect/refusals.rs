@@ -1,10 +1,8 @@
 //! What is not read, and what the message says about it.
 
-use std::error::Error as _;
+use radslag_table::{Column, MAX_CELL_BYTES, MAX_FILE_BYTES, TableError, read};
 
-use radslag_table::{MAX_CELL_BYTES, MAX_FILE_BYTES, TableError, read};
-
-use super::{HEADER, file};
+use super::{HEADER, comes_back, file, table};
 
 #[track_caller]
 fn refused(bytes: impl AsRef<[u8]>) -> String {
@@ -65,11 +63,21 @@ fn rows_of_unknown_shape_say_what_is_wrong_with_them() {
 }
 
 #[test]
-fn a_malformed_cost_names_line_and_column_and_its_cause() {
-    let error = read(file("A||||||\n|S|X|||1 00 000|\n").as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "line 3, column Kostnad, holds no cost that can be read");
-    let cause = error.source().expect("a cause").to_string();
+fn a_malformed_cost_stands_as_written_and_is_said_with_its_cause() {
+    let table = table(file("A||||||\n|S|X|||1 00 000|\n||Y||våren, kanske|enligt avtal|\n"));
+    let cells = table.not_understood();
+    let said: Vec<_> = cells.iter().map(|cell| (cell.line, cell.column, cell.text.as_str())).collect();
+    let expected = [
+        (3, Column::Cost, "1 00 000"),
+        (4, Column::Time, "våren, kanske"),
+        (4, Column::Cost, "enligt avtal"),
+    ];
+    assert_eq!(said, expected);
+    let cause = cells[0].why.as_ref().expect("a cause").to_string();
     assert_eq!(cause, "\"1 00 000\" does not group its digits in threes; write \"100 000\"");
+    let cost = table.rows[1].parsed_cost().expect("there is a text");
+    assert_eq!((cost.raw.as_str(), cost.amount), ("1 00 000", None));
+    comes_back(file("A||||||\n|S|X|||1 00 000|\n"));
 }
 
 #[test]

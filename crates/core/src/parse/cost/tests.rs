@@ -51,6 +51,41 @@ fn units_are_understood_in_any_case_with_and_without_a_space() {
 }
 
 #[test]
+fn the_units_of_other_municipalities_are_understood() {
+    for (raw, kronor) in [
+        ("5 mkr", 5_000_000),
+        ("5 MSEK", 5_000_000),
+        ("1,5 miljoner kronor", 1_500_000),
+        ("2 miljoner", 2_000_000),
+        ("1 miljon", 1_000_000),
+        ("250 KSEK", 250_000),
+        ("50 tusen kr", 50_000),
+        ("50 000 kronor", 50_000),
+        ("50 000 Kr.", 50_000),
+        ("50 000,-", 50_000),
+        ("SEK 50 000", 50_000),
+        ("kr 500", 500),
+    ] {
+        assert_eq!(ore(raw), Some(kronor * 100), "{raw}");
+    }
+    // What says more than an amount says none: nobody may add up what is only about, up to, or for each year.
+    for raw in [
+        "ca 50 000 kr",
+        "50 000 kr/år",
+        "max 2 mnkr",
+        "10-20 tkr",
+        "2 x 50 000 kr",
+        "50 000 kr exkl. moms",
+        "Ryms inom ram",
+        "0,5 tjänst",
+        "miljoner",
+        "50 000 EUR",
+    ] {
+        assert_eq!(ore(raw), None, "{raw}");
+    }
+}
+
+#[test]
 fn decimals_are_written_with_comma_or_point() {
     assert_eq!(ore("12,5"), Some(1_250));
     assert_eq!(ore("12.50 kr"), Some(1_250));

@@ -107,6 +107,49 @@ fn a_text_without_names_names_nobody() {
 }
 
 #[test]
+fn however_a_cell_separates_them_nobody_is_dropped() {
+    let names = |raw: &str| read(raw).into_iter().map(|party| party.0).collect::<Vec<_>>();
+    for raw in [
+        "Haninge; Salem; Trafikverket",
+        "Haninge\nSalem\nTrafikverket",
+        "- Haninge\r\n- Salem\r\n- Trafikverket",
+        "• Haninge • Salem • Trafikverket",
+        "Haninge, Salem samt Trafikverket",
+        "Haninge & Salem och Trafikverket",
+        "Haninge,Salem,\nTrafikverket;",
+    ] {
+        assert_eq!(names(raw), ["Haninge", "Salem", "Trafikverket"], "{raw}");
+    }
+    // Every word of the cell is in the name of somebody, or says whose they are.
+    for raw in [
+        "Ekonomi- och personalcheferna, Kdir/KSO",
+        "Näringslivschef (Tyresö) tillsammans med Region Stockholm",
+        "Projektledare NN, vakant",
+        "KSO i respektive kommun",
+        "Anna Be/Håkan Haninge; Lena Södertälje",
+        "alla",
+        "?",
+        "Samordnare e-arkiv: Malin Åhs-Öhman",
+    ] {
+        let said: String = read(raw)
+            .iter()
+            .map(|party| format!("{} {} ", party.0, party.2.clone().unwrap_or_default()))
+            .collect();
+        let words = raw.split([' ', ',', ';', '/']).filter(|word| !word.is_empty() && *word != "och");
+        for word in words {
+            assert!(said.contains(word), "{raw}: {word}");
+        }
+    }
+}
+
+#[test]
+fn a_text_is_shown_as_written_however_an_earlier_version_cut_it() {
+    assert!(names_exactly("Haninge; Salem, Tyresö", &["Haninge; Salem", "Tyresö"]));
+    assert!(names_exactly("Haninge; Salem, Tyresö", &["Haninge", "Salem", "Tyresö"]));
+    assert!(!names_exactly("Haninge; Salem, Tyresö", &["Haninge", "Tyresö"]));
+}
+
+#[test]
 fn names_are_joined_with_commas_and_och() {
     assert_eq!(render_responsible::<&str>(&[]), "");
     assert_eq!(render_responsible(&["Haninge"]), "Haninge");
