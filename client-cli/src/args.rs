@@ -183,6 +183,9 @@ pub enum Program {
         /// The server's address
         #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
         server: String,
+        /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+        #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+        ca: Option<PathBuf>,
     },
     /// (not yet) One programme of a server
     #[command(hide = true)]
@@ -195,6 +198,9 @@ pub struct ProgramCreate {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
+    /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+    #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// A table to begin with
     #[arg(long, value_name = "FILE")]
     pub import: Option<PathBuf>,
@@ -217,6 +223,9 @@ pub struct Join {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
+    /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+    #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// The organisation's short name: a-z, 0-9 and -
     #[arg(long)]
     pub org: String,

@@ -27,6 +27,7 @@ mod e2e {
     mod servers;
     mod snapshots;
     mod tables;
+    mod tls;
 }
 
 #[allow(clippy::print_stderr, reason = "a skipped test says why to its reader")]

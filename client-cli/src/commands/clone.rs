@@ -43,7 +43,7 @@ async fn wanted(args: &CloneArgs) -> Result<ProgramId, CliError> {
         return Ok(id);
     }
     let server = &args.join.server;
-    let all = Remote::connect(server).await?.list_programs().await?;
+    let all = Remote::connect_trusting(server, args.join.ca.as_deref()).await?.list_programs().await?;
     let found: Vec<&(String, String, u64)> = match named {
         None => all.iter().collect(),
         Some(name) => called(&all, name),
