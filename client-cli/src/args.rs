@@ -203,6 +203,9 @@ pub enum Program {
         /// The server's address
         #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
         server: String,
+        /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+        #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+        ca: Option<PathBuf>,
     },
     /// One programme as the server has it, without a replica: areas, sums, conflicts, named points
     #[command(after_help = "Example: radslag program show --server http://127.0.0.1:7420")]
@@ -217,6 +220,9 @@ pub struct ProgramShow {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
+    /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+    #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// `program create`.
@@ -225,6 +231,9 @@ pub struct ProgramCreate {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
+    /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+    #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// A table to begin with
     #[arg(long, value_name = "FILE")]
     pub import: Option<PathBuf>,
@@ -247,6 +256,9 @@ pub struct Join {
     /// The server's address
     #[arg(long, env = "RADSLAG_SERVER", value_name = "URL")]
     pub server: String,
+    /// Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)
+    #[arg(long, env = "RADSLAG_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// The organisation's short name: a-z, 0-9 and -
     #[arg(long)]
     pub org: String,

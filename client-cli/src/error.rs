@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use radslag_client::ClientError;
 use radslag_client::form::UnfitForm;
+use radslag_client::{ClientError, Distrust};
 use radslag_core::rejection::Rejection;
 
 /// Why a command ended without doing what was asked.
@@ -79,6 +79,21 @@ impl CliError {
     }
 }
 
+const fn trust_hint(why: &Distrust) -> &'static str {
+    match why {
+        Distrust::UnknownAuthority | Distrust::NoAuthorities => {
+            "name the file of your authority's certificate: --ca FILE, or in a replica that is there ca = \"FILE\" in .radslag/replica.toml"
+        }
+        Distrust::OtherName(_) => "write the address with a name that the certificate is for",
+        Distrust::Expired | Distrust::NotYetValid => {
+            "look at this computer's clock, then ask whoever runs the server for a certificate that is valid"
+        }
+        Distrust::AuthorityItself | Distrust::Otherwise(_) => {
+            "ask whoever runs the server: docs/operating.md says which certificates it takes"
+        }
+    }
+}
+
 fn client_hint(error: &ClientError) -> Option<String> {
     let text = match error {
         ClientError::NoReplica(_) => "radslag init --server URL --program ID --org ORG --member NAME DIR",
@@ -88,7 +103,16 @@ fn client_hint(error: &ClientError) -> Option<String> {
         ClientError::NoAnswer { .. } => {
             "is the server running? radslagd serve --data DIR --listen ADDR:PORT (changes stay queued meanwhile)"
         }
-        ClientError::BadAddress(_) => "write the address as http://HOST:PORT",
+        ClientError::BadAddress(_) => {
+            "write the address as https://HOST:PORT, or http://HOST:PORT on this machine"
+        }
+        ClientError::Distrusted { why, .. } => trust_hint(why),
+        ClientError::SpeaksTls { .. } => {
+            "write https:// for http://, in a replica that is there in the file .radslag/replica.toml"
+        }
+        ClientError::SpeaksNoTls { .. } => {
+            "ask whoever runs the server for TLS; without it write http://, on this machine or a network where nobody listens"
+        }
         ClientError::NotOurServer { .. } => "check the port: radslag whoami shows the address in use",
         ClientError::Unverified(_) | ClientError::Parted { .. } => {
             "keep this folder as it is and ask the other municipalities to run radslag verify; a copy that was put back on the server belongs there by radslagd restore"

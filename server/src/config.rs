@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::limits::{self, LimitSettings, Limits};
 use crate::metrics::Metrics;
 use crate::telemetry;
+use crate::tls::TlsFiles;
 
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "RADSLAG_CONFIG";
@@ -43,6 +44,8 @@ pub struct Config {
     pub heartbeat_ms: u64,
     /// Where metrics are told; to everybody who reaches that address.
     pub metrics: Metrics,
+    /// The certificate that is shown; none where no TLS is spoken.
+    pub tls: Option<TlsFiles>,
     /// How much others may take of the server.
     pub limits: Limits,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             accept_clock: false,
             heartbeat_ms: 25_000,
             metrics: Metrics::Off,
+            tls: None,
             limits: Limits::default(),
         }
     }
@@ -89,6 +93,10 @@ pub struct Settings {
     pub heartbeat_ms: Option<u64>,
     /// [`Config::metrics`]: an address, or `off`.
     pub metrics: Option<Metrics>,
+    /// The certificate's file of [`Config::tls`]: a path, or `off`.
+    pub tls_cert: Option<MaybePath>,
+    /// The key's file of [`Config::tls`]: a path, or `off`.
+    pub tls_key: Option<MaybePath>,
     /// [`Config::limits`], as a table.
     #[serde(default)]
     pub limits: LimitSettings,
@@ -207,6 +215,11 @@ pub fn settle(
             &parsed,
         )?,
         metrics: layers.pick("metrics", flags.metrics, from_file.metrics, built_in.metrics, &parsed)?,
+        tls: tls_files(
+            &mut layers,
+            (flags.tls_cert, from_file.tls_cert),
+            (flags.tls_key, from_file.tls_key),
+        )?,
         limits: limits::settle(&mut layers, &from_file.limits)?,
     };
     layers.check("log", telemetry::check_filter(&config.log))?;
@@ -214,6 +227,27 @@ pub fn settle(
     layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
     layers.check("heartbeat_ms", within(config.heartbeat_ms, MOST_HEARTBEAT_MS))?;
     Ok(InForce { config, settings: layers.settings })
+}
+
+/// Both files or none; of each what the flag and the file say.
+fn tls_files(
+    layers: &mut Layers<'_>,
+    (flag, file): (Option<MaybePath>, Option<MaybePath>),
+    (key_flag, key_file): (Option<MaybePath>, Option<MaybePath>),
+) -> Result<Option<TlsFiles>, ConfigError> {
+    let read: Read<'_, MaybePath> = &|text| Ok(text.into());
+    let MaybePath(cert) = layers.pick("tls_cert", flag, file, MaybePath::default(), read)?;
+    let MaybePath(key) = layers.pick("tls_key", key_flag, key_file, MaybePath::default(), read)?;
+    let given = |other: &Option<PathBuf>, says: &str| match other {
+        Some(_) => Err(says.to_owned()),
+        None => Ok(()),
+    };
+    match (cert, key) {
+        (Some(cert), Some(key)) => return Ok(Some(TlsFiles { cert, key })),
+        (None, key) => layers.check("tls_cert", given(&key, "tls_key needs its certificate"))?,
+        (cert, None) => layers.check("tls_key", given(&cert, "tls_cert needs its key"))?,
+    }
+    Ok(None)
 }
 
 fn read_file(path: &Path) -> Result<Settings, ConfigError> {
@@ -238,6 +272,32 @@ pub(crate) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: OsString) ->
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
+/// The path of a file, or `off` for none. A file of that name is `./off`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "PathBuf")]
+pub struct MaybePath(Option<PathBuf>);
+
+impl From<OsString> for MaybePath {
+    fn from(text: OsString) -> Self {
+        Self((text != "off").then(|| text.into()))
+    }
+}
+
+impl From<PathBuf> for MaybePath {
+    fn from(path: PathBuf) -> Self {
+        path.into_os_string().into()
+    }
+}
+
+impl fmt::Display for MaybePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(path) => path.display().fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 // The reader of a path cannot fail, but stands where others can.
 fn path_value(text: OsString) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
@@ -259,7 +319,7 @@ macro_rules! shown_quoted {
     };
 }
 
-shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone, Metrics: ToString::to_string);
+shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone, Metrics: ToString::to_string, MaybePath: ToString::to_string);
 
 macro_rules! shown_plain {
     ($($type:ty),*) => {
@@ -382,6 +442,7 @@ mod tests {
             ("RADSLAG_LISTEN", "localhost"),
             ("RADSLAG_LOG", "radslag=loud"),
             ("RADSLAG_METRICS", "on"),
+            ("RADSLAG_LIMITS_HANDSHAKE_MS", "0"),
             ("RADSLAG_LIMITS_CONNECTIONS", "0"),
             ("RADSLAG_LIMITS_CALL_MS", "3600001"),
             ("RADSLAG_LIMITS_HEADER_BYTES", "large"),
@@ -405,6 +466,23 @@ mod tests {
         let error = settle(Settings::default(), Some(path), nothing).unwrap_err();
         let ConfigError::Invalid { source, .. } = error else { panic!("{error}") };
         assert!(source.to_string().contains("unknown field `conections`"), "{source}");
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_go_together() {
+        let (_dir, path) = file("tls_cert = \"server.pem\"\ntls_key = \"server.key\"\n");
+        let in_force = settle(Settings::default(), Some(path.clone()), nothing).unwrap();
+        let files = in_force.config.tls.unwrap();
+        assert_eq!((files.cert, files.key), ("server.pem".into(), "server.key".into()));
+        let off = Settings { tls_key: Some(PathBuf::from("off").into()), ..Settings::default() };
+        let error = settle(off, Some(path.clone()), nothing).unwrap_err().to_string();
+        assert_eq!(error, "tls_key is \"off\" by flag: tls_cert needs its key");
+        let variable = |name: &str| (name == "RADSLAG_TLS_CERT").then(|| "off".into());
+        let error = settle(Settings::default(), Some(path), variable).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "tls_cert is \"off\" by environment variable RADSLAG_TLS_CERT: tls_key needs its certificate"
+        );
     }
 
     #[test]

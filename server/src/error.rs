@@ -10,6 +10,7 @@ use radslag_engine::ledger::LedgerError;
 use radslag_log::LogError;
 
 use crate::log_key::LogKeyError;
+use crate::tls::TlsError;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The process is ending.
     #[error("the start was cut short")]
     CutShort,
@@ -155,6 +159,7 @@ impl StartError {
                 Some("stop it, or give another address, such as --listen 127.0.0.1:0 for any free port")
             }
             Self::Address { .. } => Some("give another address with --listen ADDR:PORT"),
+            Self::Tls(error) => Some(error.hint()),
             Self::CutShort => None,
         }
     }
@@ -189,6 +194,7 @@ impl StartError {
             | Self::OtherLogKey { .. }
             | Self::AddressTaken { .. }
             | Self::Address { .. }
+            | Self::Tls(_)
             | Self::CutShort => 1,
         }
     }

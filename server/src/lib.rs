@@ -23,6 +23,7 @@ mod restore;
 mod rpc;
 mod running;
 pub mod telemetry;
+mod tls;
 mod transfer;
 
 pub use backup::{BackedUp, Progress, backup};
@@ -36,3 +37,4 @@ pub use metrics::Metrics;
 pub use recovery::RecoveryError;
 pub use restore::{Restored, restore};
 pub use running::{Running, start, start_on};
+pub use tls::{TlsError, TlsFiles};

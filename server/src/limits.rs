@@ -60,6 +60,8 @@ limits! {
     header_bytes: u32 = 16_384, up to 1_048_576;
     /// How many calls one connection may give up before they are answered.
     resets: usize = 256, up to 1_048_576;
+    /// How long a connection may take for its TLS handshake, in milliseconds.
+    handshake_ms: u64 = 5_000, up to 3_600_000;
     /// How long a connection may take to make its first call, in milliseconds.
     first_call_ms: u64 = 10_000, up to 3_600_000;
     /// How long a connection may have no call under way, in milliseconds.

@@ -27,6 +27,7 @@ use crate::log_key;
 use crate::metrics::{self, Metrics};
 use crate::port::{self, Gate, Incoming, Port};
 use crate::rpc::{self, Health};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long calls that are under way at the end may take, and how long readers of the store may after that.
 const GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +40,7 @@ pub struct Running {
     health: Health,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
+    tls: Option<Arc<Tls>>,
     metrics: Option<Telling>,
     left: mpsc::Receiver<Infallible>,
     store: Option<Arc<SledLog>>,
@@ -51,6 +53,8 @@ pub struct Running {
 /// # Errors
 /// [`StartError`] with what is so; its hint says what to do.
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    // Before the store, which may take its time to open.
+    let tls = open_tls(&config)?;
     let for_opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || {
         fresh::refuse_unservable(&for_opening.data)?;
@@ -60,7 +64,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Ok((store, engine))
     });
     let (store, engine) = opened.await.unwrap_or(Err(StartError::CutShort))?;
-    serve(&config, engine, Some(store)).await
+    serve(&config, engine, Some(store), tls).await
 }
 
 /// Serves a store that is open already, such as one in memory. `config.data` is not touched.
@@ -73,10 +77,15 @@ pub async fn start_on(
     log_key: DeviceKey,
     clock: Arc<dyn Clock>,
 ) -> Result<Running, StartError> {
+    let tls = open_tls(&config)?;
     let for_opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open_engine(&for_opening, log, log_key, clock));
     let engine = opened.await.unwrap_or(Err(StartError::CutShort))?;
-    serve(&config, engine, None).await
+    serve(&config, engine, None, tls).await
+}
+
+fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+    config.tls.as_ref().map(|files| Tls::open(files).map(Arc::new)).transpose()
 }
 
 pub(crate) fn open_store(config: &Config) -> Result<SledLog, StartError> {
@@ -115,6 +124,7 @@ async fn serve(
     config: &Config,
     engine: Arc<Engine>,
     store: Option<Arc<SledLog>>,
+    tls: Option<Arc<Tls>>,
 ) -> Result<Running, StartError> {
     let (listener, addr) = bind(config.listen).await?;
     let metrics_listener = metrics_listener(config).await?;
@@ -130,11 +140,12 @@ async fn serve(
         let task = tokio::spawn(metrics::serve(listener, Arc::clone(&host), Arc::clone(&port)));
         Telling { addr, task }
     });
-    let served = tokio::spawn(port::serve(incoming, Gate::new(routes, port), host.stopping()));
+    let gate = Gate::new(routes, port);
+    let served = tokio::spawn(port::serve(incoming, tls.clone(), gate, host.stopping()));
     // A store in memory has no directory, and nobody backs it up.
     #[cfg(unix)]
     let control = store.as_ref().and_then(|_| listen_for_backups(&config.data, &host));
-    tracing::info!(%addr, open_enrolment = config.open_enrolment(), "serving");
+    tracing::info!(%addr, tls = tls.is_some(), open_enrolment = config.open_enrolment(), "serving");
     Ok(Running {
         addr,
         engine,
@@ -142,6 +153,7 @@ async fn serve(
         health,
         stop,
         served,
+        tls,
         metrics,
         left,
         store,
@@ -200,9 +212,18 @@ impl Running {
         self.addr
     }
 
-    /// The address as a client takes it: `http://127.0.0.1:7420`.
+    /// The address as a client takes it: `http://127.0.0.1:7420`, or `https://` over TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr)
+    }
+
+    /// Shows whoever connects from now on the certificate in `files`. A server without TLS does nothing.
+    ///
+    /// # Errors
+    /// It cannot be served; then the one that was shown before still is.
+    pub fn reload_certificate(&self, files: &TlsFiles) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload(files))
     }
 
     /// The writer and the programmes.

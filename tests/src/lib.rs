@@ -3,6 +3,7 @@
 //! A [`Town`] is a server and the municipalities that work with it. Nothing here waits by the clock: a server is up when it
 //! says where it listens, a command is over when it ends. What goes wrong panics with the command and all it said.
 
+mod authority;
 mod binaries;
 pub mod check;
 mod cli;
@@ -18,6 +19,7 @@ mod server;
 pub mod sim;
 mod town;
 
+pub use authority::Authority;
 pub use binaries::{build_programs, radslag, radslag_member, radslagd};
 pub use cli::{CliRun, Outcome};
 pub use server::Server;

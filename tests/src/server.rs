@@ -56,7 +56,7 @@ impl Server {
         let mut line = String::new();
         // Ends with the line or with the process, so nothing waits for ever.
         let read = stdout.read_line(&mut line);
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let Some(url) = url else {
             let ended = child.wait();
             let all = fs::read(said).unwrap_or_default();

@@ -1,11 +1,13 @@
 //! A town: a server and the municipalities that work with it, in one temporary folder.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::binaries::{radslag, radslagd};
 use crate::cli::{CliRun, Outcome};
 use crate::server::{Server, stderr_of};
@@ -21,6 +23,8 @@ pub struct Town {
     url: String,
     program: String,
     data: PathBuf,
+    /// Who issued the server's certificate, where it speaks TLS.
+    authority: Option<Authority>,
     // Last, so that the server is gone before its data is.
     dir: TempDir,
 }
@@ -34,7 +38,23 @@ impl Town {
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
         let data = dir.path().join("server");
-        Self::begun(dir, data)
+        Self::begun(dir, data, None)
+    }
+
+    /// As [`Town::with_sample`], over TLS: the server has a certificate for 127.0.0.1 by an authority of its own, which every command of
+    /// the town trusts, and every replica from then on.
+    ///
+    /// # Panics
+    /// It cannot be had.
+    #[track_caller]
+    pub fn over_tls() -> Self {
+        let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
+        let data = dir.path().join("server");
+        let authority = Authority::new(&dir.path().join("tls"), "Kommunernas CA");
+        authority.issues(&["127.0.0.1"], 2100);
+        let mut town = Self::begun(dir, data, Some(authority));
+        town.program = town.create(&sample());
+        town
     }
 
     /// As [`Town::with_sample`], with the server's data somewhere else.
@@ -44,16 +64,24 @@ impl Town {
     #[track_caller]
     pub fn with_data_in(data: &Path) -> Self {
         let dir = tempfile::tempdir().expect("the system has a folder for temporary files");
-        let mut town = Self::begun(dir, data.to_owned());
+        let mut town = Self::begun(dir, data.to_owned(), None);
         town.program = town.create(&sample());
         town
     }
 
     #[track_caller]
-    fn begun(dir: TempDir, data: PathBuf) -> Self {
-        let server = Server::start(&data, "127.0.0.1:0");
-        let url = server.url().to_owned();
-        Self { server: Some(server), url, program: String::new(), data, dir }
+    fn begun(dir: TempDir, data: PathBuf, authority: Option<Authority>) -> Self {
+        let mut town = Self {
+            server: None,
+            url: "http://127.0.0.1:0".to_owned(),
+            program: String::new(),
+            data,
+            authority,
+            dir,
+        };
+        town.start();
+        town.url = town.server().url().to_owned();
+        town
     }
 
     /// A server with the sample programme on it.
@@ -117,7 +145,11 @@ impl Town {
 
     /// A command that is about no replica.
     pub fn cli(&self, args: &[&str]) -> CliRun {
-        CliRun::new(&radslag(), self.dir.path(), &self.home()).args(args)
+        let run = CliRun::new(&radslag(), self.dir.path(), &self.home()).args(args);
+        match &self.authority {
+            Some(authority) => run.env("RADSLAG_CA", authority.ca()),
+            None => run,
+        }
     }
 
     /// A command of the server's own program.
@@ -133,6 +165,15 @@ impl Town {
     /// The server's data directory.
     pub fn data(&self) -> PathBuf {
         self.data.clone()
+    }
+
+    /// Who issued the server's certificate.
+    ///
+    /// # Panics
+    /// It speaks no TLS.
+    #[track_caller]
+    pub fn authority(&self) -> &Authority {
+        self.authority.as_ref().expect("the server speaks TLS")
     }
 
     /// The server's address; it stays the same when the server comes back.
@@ -178,8 +219,13 @@ impl Town {
     /// # Errors
     /// It does not come up.
     pub fn try_start(&mut self, under: &str) -> Result<(), String> {
-        let listen = self.url.trim_start_matches("http://").to_owned();
-        self.server = Some(Server::try_start(&self.data, &listen, under)?);
+        let listen = self.url.trim_start_matches("https://").trim_start_matches("http://").to_owned();
+        let tls = self.authority.as_ref().map(|_| {
+            let (cert, key) = (self.path("tls/server.pem"), self.path("tls/server.key"));
+            format!("export RADSLAG_TLS_CERT='{}' RADSLAG_TLS_KEY='{}';", cert.display(), key.display())
+        });
+        let under = tls.unwrap_or_default() + under;
+        self.server = Some(Server::try_start(&self.data, &listen, &under)?);
         Ok(())
     }
 
@@ -195,6 +241,19 @@ impl Town {
     /// All that the server has written to its log since it was first started.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(stderr_of(&self.data)).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until the server has written this to its log.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    #[track_caller]
+    pub fn says_soon(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.said().contains(words) {
+            assert!(Instant::now() < deadline, "the server never said {words:?}: {}", self.said());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Copies the data directory of the server, which must not run.

@@ -31,6 +31,7 @@ mod e2e {
     mod snapshots;
     mod spreadsheets;
     mod tables;
+    mod tls;
 }
 
 #[allow(clippy::print_stderr, reason = "a skipped test says why to its reader")]

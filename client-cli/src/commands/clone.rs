@@ -1,6 +1,6 @@
 //! `clone`: a server's programme, ready to use. What `init` does, in a folder of its own, for the programme that is meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use radslag_client::remote::Remote;
 use radslag_core::id::ProgramId;
@@ -16,7 +16,7 @@ use crate::ui::Ui;
 
 /// `clone`.
 pub async fn clone(ui: Ui, args: CloneArgs) -> Result<(), CliError> {
-    let program = wanted(&args.join.server, args.program.as_deref()).await?;
+    let program = wanted(&args.join.server, args.join.ca.as_deref(), args.program.as_deref()).await?;
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.join.org));
     let replica = join(ui, &args.join, program, &dir).await?;
     let view = replica.view();
@@ -37,11 +37,11 @@ pub async fn clone(ui: Ui, args: CloneArgs) -> Result<(), CliError> {
 }
 
 /// The programme that is meant: by its id, by its title or the beginning of it, or the only one that the server has.
-pub async fn wanted(server: &str, named: Option<&str>) -> Result<ProgramId, CliError> {
+pub async fn wanted(server: &str, ca: Option<&Path>, named: Option<&str>) -> Result<ProgramId, CliError> {
     if let Some(id) = named.and_then(|name| name.parse().ok()) {
         return Ok(id);
     }
-    let all = Remote::connect(server).await?.list_programs().await?;
+    let all = Remote::connect_trusting(server, ca).await?.list_programs().await?;
     let found: Vec<&(String, String, u64)> = match named {
         None => all.iter().collect(),
         Some(name) => called(&all, name),

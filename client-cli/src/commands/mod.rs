@@ -44,7 +44,9 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
     match cli.command {
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
         Command::Program(Program::Create(args)) => setup::program_create(ui, args).await,
-        Command::Program(Program::List { server }) => setup::program_list(ui, &server).await,
+        Command::Program(Program::List { server, ca }) => {
+            setup::program_list(ui, &server, ca.as_deref()).await
+        }
         Command::Program(Program::Show(args)) => setup::program_show(ui, &args).await,
         Command::Init(args) => setup::init(ui, args).await,
         Command::Clone(args) => clone::clone(ui, args).await,

@@ -308,7 +308,7 @@ pub async fn verify(place: &Place, args: &Verify) -> Result<(), CliError> {
     let verified = replica.verify()?;
     let (position, root) = (verified.position, verified.root);
     if args.online {
-        let remote = Remote::connect(&replica.settings.server).await?;
+        let remote = Remote::of(&replica.settings).await?;
         if let Compared::ServerAhead { position: server } = replica.compare(&verified, &remote).await? {
             return Err(CliError::refused(
                 format!("the server is at position {server}, this replica at {position}"),

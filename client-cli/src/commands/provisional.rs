@@ -87,7 +87,7 @@ pub async fn fetch_history(place: &Place, args: &FetchHistory) -> Result<(), Cli
     let mut replica = place.open()?;
     let ui = place.ui;
     let was = replica.provisional.is_some();
-    let remote = Remote::connect(&replica.settings.server).await?;
+    let remote = Remote::of(&replica.settings).await?;
     let fetched = replica.fetch_history(&remote, args.most, |at, of| ui.progress(at, of)).await;
     let provisional = json(&replica);
     replica.close()?;

@@ -30,7 +30,7 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
     let name = args.member.as_deref().map(|name| edit::title("--member", name)).transpose()?;
     let name = name.or_else(login_name).unwrap_or_else(|| "kansli".to_owned());
-    let remote = Remote::connect(&args.server).await?;
+    let remote = Remote::connect_trusting(&args.server, args.ca.as_deref()).await?;
     let hello = remote.hello("").await?;
     let log_key: [u8; 32] = hello.log_key.as_slice().try_into().map_err(|_| ClientError::NotOurServer {
         server: args.server.clone(),
@@ -39,7 +39,8 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
     let ids = SystemIds;
     let program = ProgramId::new(ids.random_id());
     let dir = args.dir.clone().map_or_else(|| home().map(|home| home.join(program.to_string())), Ok)?;
-    let settings = Settings::fresh(&args.server, program, org.clone(), &name, &ids);
+    let ca = kept_ca(&args.server, args.ca.as_deref())?;
+    let settings = Settings { ca, ..Settings::fresh(&args.server, program, org.clone(), &name, &ids) };
     let key = DeviceKey::from_seed(ids.random32());
     let mut replica = Replica::make(&dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?;
     let begun = begin(ui, &mut replica, &remote, &title, log_key, source.as_ref()).await;
@@ -69,8 +70,9 @@ pub async fn program_create(ui: Ui, args: ProgramCreate) -> Result<(), CliError>
         key_path(&dir.join(FOLDER)).display()
     ));
     ui.line(&format!("{program}  {title}"))?;
+    let ca = settings.ca.map(|ca| format!(" --ca {}", ca.display())).unwrap_or_default();
     ui.say(&format!(
-        "{}: radslag init --server {} --program {program} --org ORG --member NAME DIR",
+        "{}: radslag init --server {}{ca} --program {program} --org ORG --member NAME DIR",
         ui.text("nästa", "next"),
         args.server
     ));
@@ -129,8 +131,8 @@ fn login_name() -> Option<String> {
 }
 
 /// `program list`.
-pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
-    let remote = Remote::connect(server).await?;
+pub async fn program_list(ui: Ui, server: &str, ca: Option<&Path>) -> Result<(), CliError> {
+    let remote = Remote::connect_trusting(server, ca).await?;
     let mut rows = Vec::new();
     for (program_id, title, position) in remote.list_programs().await? {
         if ui.json() {
@@ -146,8 +148,11 @@ pub async fn program_list(ui: Ui, server: &str) -> Result<(), CliError> {
 
 /// `program show`.
 pub async fn program_show(ui: Ui, args: &ProgramShow) -> Result<(), CliError> {
-    let program = super::clone::wanted(&args.server, args.program.as_deref()).await?;
-    let shown = Remote::connect(&args.server).await?.program(&program.to_string()).await?;
+    let program = super::clone::wanted(&args.server, args.ca.as_deref(), args.program.as_deref()).await?;
+    let shown = Remote::connect_trusting(&args.server, args.ca.as_deref())
+        .await?
+        .program(&program.to_string())
+        .await?;
     let count = |of: fn(&(String, usize, usize)) -> usize| shown.areas.iter().map(of).sum::<usize>();
     let (headings, subgoals, activities) = (shown.areas.len(), count(|area| area.1), count(|area| area.2));
     if ui.json() {
@@ -252,7 +257,7 @@ pub async fn join(ui: Ui, args: &Join, program: ProgramId, dir: &Path) -> Result
     let org: OrgId = args.org.parse().map_err(|error| CliError::usage(format!("--org: {error}")))?;
     let member = edit::title("--member", &args.member)?;
     let begun = begun_before(args, dir, program, &org, &member)?;
-    let remote = Remote::connect(&args.server).await?;
+    let remote = Remote::connect_trusting(&args.server, args.ca.as_deref()).await?;
     let hello = remote.hello(&program.to_string()).await?;
     if !hello.open_enrolment {
         return Err(CliError::refused(
@@ -265,7 +270,7 @@ pub async fn join(ui: Ui, args: &Join, program: ProgramId, dir: &Path) -> Result
     let existed = dir.exists();
     let mut replica = match begun {
         Some(replica) => replica,
-        None => make(&args.server, dir, program, org, &member)?,
+        None => make(args, dir, program, org, &member)?,
     };
     let Err(error) = enrol(ui, &mut replica, &remote, log_key.as_ref()).await else {
         provisional::say(ui, &replica);
@@ -309,18 +314,29 @@ fn begun_before(
     if replica.ledger.state.devices().contains_key(&settings.device) {
         return Err(exists().into());
     }
-    if settings.server == args.server {
+    let ca = kept_ca(&args.server, args.ca.as_deref())?;
+    if settings.server == args.server && settings.ca == ca {
         return Ok(Some(replica));
     }
     replica.close()?;
     settings.server.clone_from(&args.server);
+    settings.ca = ca;
     settings.save(&dir.join(FOLDER))?;
     Ok(Some(Replica::open(dir, Arc::new(SystemClock), Arc::new(SystemIds))?))
 }
 
-fn make(server: &str, dir: &Path, program: ProgramId, org: OrgId, member: &str) -> Result<Replica, CliError> {
+/// The file of the authorities as a replica keeps it: it is used from any folder.
+fn kept_ca(server: &str, ca: Option<&Path>) -> Result<Option<PathBuf>, CliError> {
+    let ca = ca.filter(|_| server.starts_with("https://"));
+    let absolute =
+        |ca: &Path| std::path::absolute(ca).map_err(|source| CliError::File { path: ca.to_owned(), source });
+    ca.map(absolute).transpose()
+}
+
+fn make(args: &Join, dir: &Path, program: ProgramId, org: OrgId, member: &str) -> Result<Replica, CliError> {
     let ids = SystemIds;
-    let settings = Settings::fresh(server, program, org, member, &ids);
+    let ca = kept_ca(&args.server, args.ca.as_deref())?;
+    let settings = Settings { ca, ..Settings::fresh(&args.server, program, org, member, &ids) };
     let key = DeviceKey::from_seed(ids.random32());
     Ok(Replica::make(dir, &settings, &key, Arc::new(SystemClock), Arc::new(SystemIds))?)
 }

@@ -14,7 +14,7 @@ use crate::ui::{Lang, Ui};
 use crate::when;
 
 async fn connect(replica: &Replica) -> Result<Remote, CliError> {
-    Ok(Remote::connect(&replica.settings.server).await?)
+    Ok(Remote::of(&replica.settings).await?)
 }
 
 /// `pull`.
@@ -263,9 +263,10 @@ pub fn whoami(place: &Place) -> Result<(), CliError> {
             "device_id": settings.device.to_string(), "program_id": settings.program.to_string(),
             "server": settings.server, "key_id": replica.key.public().key_id().to_string(),
             "replica": replica.dir.display().to_string(),
+            "ca": settings.ca.as_ref().map(|ca| ca.display().to_string()),
         }));
     }
-    let rows = vec![
+    let mut rows = vec![
         vec![ui.text("organisation", "organisation").to_owned(), settings.org.to_string()],
         vec![ui.text("namn", "name").to_owned(), settings.name.clone()],
         vec![ui.text("enhet", "device").to_owned(), settings.device.to_string()],
@@ -273,5 +274,8 @@ pub fn whoami(place: &Place) -> Result<(), CliError> {
         vec!["server".to_owned(), settings.server.clone()],
         vec![ui.text("mapp", "folder").to_owned(), replica.dir.display().to_string()],
     ];
+    if let Some(ca) = &settings.ca {
+        rows.push(vec![ui.text("utfärdare", "authority").to_owned(), ca.display().to_string()]);
+    }
     ui.table(&[ui.text("vad", "what"), ui.text("värde", "value")], &rows)
 }

@@ -109,6 +109,7 @@ async fn from_snapshot(
 fn make(remote: &Remote, program: ProgramId, dir: &Path) -> Result<Replica, Failed> {
     let settings = Settings {
         server: remote.server().to_owned(),
+        ca: None,
         program,
         org: "haninge".parse()?,
         member: radslag_core::id::MemberId::new(SystemIds.random_id()),

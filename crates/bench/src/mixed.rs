@@ -133,6 +133,7 @@ impl Member {
     ) -> Result<Self, Failed> {
         let settings = Settings {
             server: host.remote().server().to_owned(),
+            ca: None,
             program,
             org: town.parse()?,
             member: MemberId::new(SystemIds.random_id()),

@@ -38,6 +38,7 @@ pub(crate) struct Writer {
 fn settings(server: &str, program: ProgramId, member: MemberId) -> Result<Settings, Failed> {
     Ok(Settings {
         server: server.to_owned(),
+        ca: None,
         program,
         org: "haninge".parse()?,
         member,

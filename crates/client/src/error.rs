@@ -12,6 +12,7 @@ use radslag_proto::status::ApiError;
 
 use crate::form::UnfitForm;
 use crate::resubmit::KeptInOutbox;
+use crate::tls::Distrust;
 
 /// Why a replica did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,26 @@ pub enum ClientError {
     /// The address is not one.
     #[error("{0:?} is not a server's address")]
     BadAddress(String),
+    /// Something answers there, but nobody that can be trusted. Nothing was said to it.
+    #[error("{server} is not trusted: {why}")]
+    Distrusted {
+        /// The address.
+        server: String,
+        /// Why not.
+        why: Distrust,
+    },
+    /// The address is without TLS, and what answers there speaks it.
+    #[error("what answers at {server} speaks TLS")]
+    SpeaksTls {
+        /// The address.
+        server: String,
+    },
+    /// The address is with TLS, and what answers there does not speak it.
+    #[error("what answers at {server} does not speak TLS")]
+    SpeaksNoTls {
+        /// The address.
+        server: String,
+    },
     /// Something answers there, but not a Rådslag server.
     #[error("what answers at {server} is not a radslagd: {what}")]
     NotOurServer {

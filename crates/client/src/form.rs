@@ -62,6 +62,7 @@ impl fmt::Display for Tag {
 /// # use radslag_core::view;
 /// # let settings = Settings {
 /// #     server: "http://127.0.0.1:1".to_owned(),
+/// #     ca: None,
 /// #     program: ProgramId::new(SystemIds.random_id()),
 /// #     org: "haninge".parse()?,
 /// #     member: MemberId::new(SystemIds.random_id()),

@@ -16,10 +16,11 @@ use crate::replica::Replica;
 use crate::settings::{FOLDER, Settings};
 
 impl Settings {
-    /// A member and a device that nobody has met yet. `server` is `http://host:port`, `name` the member's.
+    /// A member and a device that nobody has met yet. `server` is `http://host:port` or `https://host`, `name` the member's.
     pub fn fresh(server: &str, program: ProgramId, org: OrgId, name: &str, ids: &dyn IdSource) -> Self {
         Self {
             server: server.to_owned(),
+            ca: None,
             program,
             org,
             member: MemberId::new(ids.random_id()),

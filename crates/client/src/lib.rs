@@ -99,6 +99,7 @@ mod setting;
 pub mod settings;
 pub mod snapshot;
 pub mod steps;
+mod tls;
 pub mod watch;
 
 pub use error::ClientError;
@@ -106,3 +107,4 @@ pub use error::ClientError;
 pub use radslag_engine::clock;
 /// A device's key.
 pub use radslag_trust::keys::DeviceKey;
+pub use tls::Distrust;

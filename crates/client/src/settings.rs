@@ -16,8 +16,10 @@ pub const FOLDER: &str = ".radslag";
 /// Who a replica is and where its server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The server's address, `http://host:port`.
+    /// The server's address, `https://host:port`, or `http://host:port` without TLS.
     pub server: String,
+    /// The PEM file of the authorities that are trusted for it, where they are not the computer's.
+    pub ca: Option<PathBuf>,
     /// The programme.
     pub program: ProgramId,
     /// The organisation that is acted for.
@@ -34,6 +36,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 struct Written {
     server: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
     program: String,
     org: String,
     member: String,
@@ -57,6 +61,7 @@ impl Settings {
         let written: Written = toml::from_str(&text).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
             server: written.server,
+            ca: written.ca,
             program: written.program.parse().map_err(|error| bad(format!("{error}")))?,
             org: written.org.parse().map_err(|error| bad(format!("{error}")))?,
             member: written.member.parse().map_err(|error| bad(format!("{error}")))?,
@@ -72,6 +77,7 @@ impl Settings {
     pub fn save(&self, folder: &Path) -> Result<(), ClientError> {
         let written = Written {
             server: self.server.clone(),
+            ca: self.ca.clone(),
             program: self.program.to_string(),
             org: self.org.to_string(),
             member: self.member.to_string(),

@@ -98,11 +98,12 @@ impl Watch {
         mut show: impl FnMut(&Replica, Shown<'_>) -> Result<(), E>,
         mut level: impl FnMut(),
     ) -> Result<Paused, E> {
-        let mut server = String::new();
+        let (mut server, mut ca) = (String::new(), None);
         let mut request = api::SubscribeRequest::default();
         let mut after = Cursor::default();
         self.with(&mut show, |replica| {
             server.clone_from(&replica.settings.server);
+            ca.clone_from(&replica.settings.ca);
             if let Some(Ask::Follow { after: from }) = replica.begin(Goal::Pull)?.generate() {
                 after = from;
                 request = replica.subscribe_request(after);
@@ -111,7 +112,7 @@ impl Watch {
             Ok(())
         })?;
         let mut last = end_of(&self.shown);
-        let remote = match Remote::connect(&server).await {
+        let remote = match Remote::connect_trusting(&server, ca.as_deref()).await {
             Ok(remote) => remote,
             Err(error) => return paused(error).map_err(E::from),
         };

@@ -188,6 +188,8 @@ fn about_callers(text: &mut Text, tally: &Tally, port: &Port) {
     text.of_each("radslag_push_failures_total", "counter", help, failed);
     text.gauge("radslag_subscribers", "Streams that follow a log.", tally.subscribers());
     text.gauge("radslag_connections_open", "Connections that are open.", port.open_connections());
+    let help = "TLS handshakes that failed: no trust in the certificate, or no TLS.";
+    text.counter("radslag_handshakes_failed_total", help, port.failed_handshakes());
     text.gauge("radslag_calls_open", "Calls under way, streams among them.", port.open_calls());
     text.gauge("radslag_in_flight_bytes", "What requests and answers hold.", port.bytes_in_flight());
     let met = port.met().map(|(limit, times)| ([("limit", limit.name().to_owned())], times));

@@ -24,6 +24,12 @@ impl Text {
         self.line(format_args!("{name} {value}"));
     }
 
+    /// A number that only goes up.
+    pub(super) fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
     /// Numbers of one sort, each of something else, which its labels name.
     pub(super) fn of_each<const N: usize>(
         &mut self,

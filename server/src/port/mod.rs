@@ -33,6 +33,8 @@ pub(crate) enum Limit {
     Connections,
     /// Connections from one address.
     ConnectionsPerAddress,
+    /// The TLS handshake did not come to its end.
+    Handshake,
     /// The first call did not come.
     FirstCall,
     /// No call was under way for long.
@@ -55,9 +57,10 @@ pub(crate) enum Limit {
 
 impl Limit {
     /// Every limit, in the order of its numbers.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
+        Self::Handshake,
         Self::FirstCall,
         Self::Idle,
         Self::AnswerNotTaken,
@@ -74,6 +77,7 @@ impl Limit {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
+            Self::Handshake => "handshake",
             Self::FirstCall => "first_call",
             Self::Idle => "idle",
             Self::AnswerNotTaken => "answer_not_taken",
@@ -96,6 +100,7 @@ pub(crate) struct Port {
     // Held for the look-up alone; an address goes when its last connection does.
     addresses: Mutex<BTreeMap<IpAddr, Weak<Address>>>,
     met: [AtomicU64; Limit::ALL.len()],
+    failed_handshakes: AtomicU64,
 }
 
 /// One address that connections come from.
@@ -115,6 +120,7 @@ impl Port {
             bytes: Budget::new(limits.in_flight_mib.saturating_mul(1 << 20)),
             addresses: Mutex::default(),
             met: Default::default(),
+            failed_handshakes: AtomicU64::new(0),
             limits,
         })
     }
@@ -132,6 +138,16 @@ impl Port {
     /// How often each limit was met.
     pub(crate) fn met(&self) -> impl Iterator<Item = (Limit, u64)> {
         Limit::ALL.into_iter().zip(&self.met).map(|(limit, met)| (limit, met.load(Ordering::Relaxed)))
+    }
+
+    /// Counts a TLS handshake that failed: a client that does not trust the certificate, or no TLS at all.
+    fn fail_handshake(&self) {
+        self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many TLS handshakes failed.
+    pub(crate) fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Ordering::Relaxed)
     }
 
     /// How many connections are open.

@@ -11,6 +11,7 @@ use hyper::body::Incoming as Body;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
@@ -20,6 +21,7 @@ use super::incoming::{Incoming, Listener};
 use super::{Gate, Limit, Line};
 use crate::host::Stopping;
 use crate::limits::Limits;
+use crate::tls::{Shaken, Tls};
 
 /// A caller who does not answer a ping that comes this often, for this long, is gone.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(45);
@@ -40,6 +42,7 @@ type Builder = http2::Builder<TokioExecutor>;
 /// Takes connections until the server stops, and then waits until all of them have ended. Dropped, it ends them at once.
 pub(crate) async fn serve<L: Listener + Unpin>(
     mut incoming: Incoming<L>,
+    tls: Option<Arc<Tls>>,
     gate: Gate,
     mut stopping: Stopping,
 ) {
@@ -52,7 +55,7 @@ pub(crate) async fn serve<L: Listener + Unpin>(
             // Those that have ended are not kept.
             Some(ended) = open.join_next(), if !open.is_empty() => note(ended),
             Some((io, line)) = incoming.next() => {
-                open.spawn(connection(io, line, gate.clone(), builder.clone(), told.clone()));
+                open.spawn(admitted(io, line, tls.clone(), gate.clone(), builder.clone(), told.clone()));
             }
         }
     }
@@ -85,8 +88,59 @@ fn builder(limits: &Limits) -> Builder {
     builder
 }
 
+/// Somebody who was let in: over TLS where the server speaks it, which they have to begin in time.
+async fn admitted(
+    io: TcpStream,
+    line: Arc<Line>,
+    tls: Option<Arc<Tls>>,
+    gate: Gate,
+    builder: Builder,
+    stopping: Stopping,
+) {
+    match tls {
+        None => connection(io, line, gate, builder, stopping).await,
+        Some(tls) => {
+            if let Some(io) = shake_hands(io, &line, &tls, gate.limits(), stopping.clone()).await {
+                connection(io, line, gate, builder, stopping).await;
+            }
+        }
+    }
+}
+
+async fn shake_hands(
+    io: TcpStream,
+    line: &Line,
+    tls: &Tls,
+    limits: &Limits,
+    mut stopping: Stopping,
+) -> Option<Shaken> {
+    let patience = Duration::from_millis(limits.handshake_ms);
+    let late = tokio::select! {
+        shaken = tls.accept(io) => match shaken {
+            Ok(io) => return Some(io),
+            Err(error) => {
+                line.port().fail_handshake();
+                tracing::debug!(%error, "a TLS handshake failed");
+                return None;
+            }
+        },
+        () = stopping.wait() => return None,
+        () = tokio::time::sleep(patience) => Limit::Handshake,
+        // Whoever may not take as long for all that comes before a call.
+        limit = line.overdue() => limit,
+    };
+    line.port().meet(late);
+    None
+}
+
 /// One connection, until it ends or has to.
-async fn connection(io: TcpStream, line: Arc<Line>, gate: Gate, builder: Builder, mut stopping: Stopping) {
+async fn connection<I: AsyncRead + AsyncWrite + Unpin + 'static>(
+    io: I,
+    line: Arc<Line>,
+    gate: Gate,
+    builder: Builder,
+    mut stopping: Stopping,
+) {
     let service = service_fn({
         let line = Arc::clone(&line);
         move |request: Request<Body>| gate.call(&line, request)

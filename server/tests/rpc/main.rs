@@ -22,3 +22,4 @@ mod raw;
 mod reading;
 mod snapshots;
 mod starting;
+mod tls;

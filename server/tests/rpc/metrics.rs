@@ -21,7 +21,7 @@ async fn get(running: &Running, request: &str) -> String {
     said
 }
 
-async fn scrape(running: &Running) -> BTreeMap<String, f64> {
+pub(crate) async fn scrape(running: &Running) -> BTreeMap<String, f64> {
     let said = get(running, "GET /metrics").await;
     assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.contains("version=0.0.4"), "{said}");
     let (_, text) = said.split_once("\r\n\r\n").unwrap();

@@ -5,7 +5,18 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) fn radslagd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_radslagd"));
-    for name in ["DATA", "LISTEN", "LOG", "QUEUE", "CACHE_MIB", "CONFIG"] {
+    for name in [
+        "DATA",
+        "LISTEN",
+        "LOG",
+        "QUEUE",
+        "CACHE_MIB",
+        "HEARTBEAT_MS",
+        "METRICS",
+        "TLS_CERT",
+        "TLS_KEY",
+        "CONFIG",
+    ] {
         command.env_remove(format!("RADSLAG_{name}"));
     }
     command
@@ -38,6 +49,8 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "cache_mib = 64                        # default",
             "heartbeat_ms = 25000                  # default",
             "metrics = \"off\"                       # default",
+            "tls_cert = \"off\"                      # default",
+            "tls_key = \"off\"                       # default",
             "limits.connections = 9                # environment variable RADSLAG_LIMITS_CONNECTIONS",
             "limits.connections_per_address = 512  # default",
             "limits.streams_per_connection = 128   # default",
@@ -46,6 +59,7 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "limits.in_flight_mib = 64             # default",
             "limits.header_bytes = 16384           # default",
             "limits.resets = 256                   # default",
+            "limits.handshake_ms = 5000            # default",
             "limits.first_call_ms = 10000          # default",
             "limits.idle_ms = 300000               # default",
             "limits.call_ms = 60000                # default",

@@ -948,6 +948,7 @@ fn genesis(replicas: usize) -> Result<Genesis, String> {
     for number in 0..=replicas {
         let settings = Settings {
             server: String::new(),
+            ca: None,
             program,
             org: format!("kommun-{number}").parse().map_err(|error| format!("{error}"))?,
             member: MemberId::new(ids.random_id()),

@@ -42,6 +42,7 @@ impl Office {
             Engine::open(Arc::clone(&log) as Arc<dyn EventLog>, Arc::new(SystemClock), options).unwrap();
         let settings = Settings {
             server: "http://127.0.0.1:1".to_owned(),
+            ca: None,
             program: ProgramId::new(SystemIds.random_id()),
             org: "haninge".parse().unwrap(),
             member: MemberId::new(SystemIds.random_id()),

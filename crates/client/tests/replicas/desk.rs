@@ -43,6 +43,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 pub(crate) fn replica(dir: &Path, program: ProgramId, org: &str) -> Replica {
     let settings = Settings {
         server: "http://127.0.0.1:1".to_owned(),
+        ca: None,
         program,
         org: org.parse().unwrap(),
         member: MemberId::new(SystemIds.random_id()),

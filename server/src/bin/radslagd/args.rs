@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use radslag_server::{Metrics, Settings};
+use radslag_server::config::MaybePath;
+use radslag_server::{LimitSettings, Metrics, Settings};
 
 /// Serves Rådslag programmes to municipalities' replicas.
 #[derive(Debug, Parser)]
 #[command(name = "radslagd", version, disable_help_subcommand = true)]
 #[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
-    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS and RADSLAG_METRICS, these before \
+    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS, RADSLAG_METRICS, RADSLAG_TLS_CERT and RADSLAG_TLS_KEY, these before \
     the file that --config or RADSLAG_CONFIG names, and that before the defaults. The limits have no flags: their keys in the file are \
     limits.connections and so on, their variables RADSLAG_LIMITS_CONNECTIONS and so on; `radslagd config` lists them, docs/limits.md says \
     what each does.\n\n\
@@ -49,7 +50,13 @@ pub(crate) struct Flags {
     /// Where `GET /metrics` tells Prometheus how the server does, to everybody who reaches it, such as 127.0.0.1:9420 [default: off]
     #[arg(long, global = true, value_name = "ADDR:PORT")]
     metrics: Option<Metrics>,
-    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, metrics, and a table limits
+    /// Speaks TLS, with this certificate: PEM, its own first and then those between it and its authority; SIGHUP reads it again [default: off]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_cert: Option<MaybePath>,
+    /// The certificate's private key: PEM, not encrypted, closed to others [default: off]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key: Option<MaybePath>,
+    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key, and a table limits
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -57,12 +64,21 @@ pub(crate) struct Flags {
 impl Flags {
     /// What the flags say, and the file that they name.
     pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
-        let Self { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, accept_clock: _, config } =
-            self;
-        (
-            Settings { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, ..Settings::default() },
-            config,
-        )
+        let Self { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key, .. } = self;
+        let limits = LimitSettings::default();
+        let settings = Settings {
+            data,
+            listen,
+            log,
+            queue,
+            cache_mib,
+            heartbeat_ms,
+            metrics,
+            tls_cert,
+            tls_key,
+            limits,
+        };
+        (settings, self.config)
     }
 }
 

@@ -10,7 +10,9 @@ use radslag_server::{
 };
 
 use crate::args::{Args, Command};
+use crate::reread::reread;
 use crate::say;
+use crate::signals::{Asked, Signals};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
@@ -24,7 +26,8 @@ const BETWEEN_WORDS: Duration = Duration::from_secs(1);
 pub(crate) fn run(args: Args) -> u8 {
     let accept_clock = args.flags.accept_clock;
     let (flags, file) = args.flags.into_settings();
-    let in_force = match config::settle(flags, file, |name| std::env::var_os(name)) {
+    let settle = || config::settle(flags.clone(), file.clone(), |name| std::env::var_os(name));
+    let in_force = match settle() {
         Ok(in_force) => in_force,
         Err(error) => {
             say::error(&error, hint_for(&error));
@@ -33,7 +36,7 @@ pub(crate) fn run(args: Args) -> u8 {
     };
     let config = Config { accept_clock, ..in_force.config.clone() };
     let done = match args.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config),
+        Command::Serve => serve(config, in_force, settle),
         Command::Config => print(&in_force),
         Command::Check => check_store(&config),
         Command::Backup { dir } => back_up(&config, &dir),
@@ -52,7 +55,7 @@ fn hint_for(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Unreadable { .. } => Some("name a file that is there with --config FILE"),
         ConfigError::Invalid { .. } => Some(
-            "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics and the table limits; `radslagd config` prints them all",
+            "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key and the table limits; `radslagd config` prints them all",
         ),
         ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
     }
@@ -175,7 +178,12 @@ fn back_up(config: &Config, dir: &Path) -> Result<(), u8> {
     say::line(&format!("check it: radslagd check --data {}", dir.display()))
 }
 
-fn serve(config: Config) -> Result<(), u8> {
+/// `settle` says what is in force, each time anew.
+fn serve(
+    config: Config,
+    in_force: InForce,
+    settle: impl Fn() -> Result<InForce, ConfigError>,
+) -> Result<(), u8> {
     telemetry::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -190,7 +198,10 @@ fn serve(config: Config) -> Result<(), u8> {
         if told.is_err() {
             tracing::warn!("nobody reads stdout");
         }
-        signals.wait().await;
+        let mut in_force = in_force;
+        while signals.wait().await == Asked::Reread {
+            reread(&mut in_force, settle(), &running);
+        }
         running.shutdown().await;
         Ok(())
     })
@@ -199,50 +210,4 @@ fn serve(config: Config) -> Result<(), u8> {
 fn no_runtime(error: &io::Error) -> u8 {
     say::error(error, Some("the operating system gives this process no threads or signals; see its limits"));
     FAILED
-}
-
-/// Ctrl-C, and on Unix SIGTERM: both mean an orderly end.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    // Listened for so that the signal does not end the process: the write fails, and is answered as one that fails.
-    _file_too_large: tokio::signal::unix::Signal,
-}
-
-/// SIGXFSZ: a write went beyond the largest file that the process may have.
-#[cfg(unix)]
-const FILE_TOO_LARGE: i32 = 25;
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
-    }
-
-    async fn wait(&mut self) {
-        self.0.recv().await;
-    }
 }

@@ -2,7 +2,9 @@
 
 mod args;
 mod commands;
+mod reread;
 mod say;
+mod signals;
 
 use std::panic;
 use std::process::ExitCode;
