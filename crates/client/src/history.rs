@@ -210,6 +210,7 @@ fn batches(events: api::Events, up_to: Position) -> Result<Vec<Batch>, ClientErr
             }
             open = Some(record.bundle_position);
             let bundle = events.bundles.iter().find(|bundle| bundle.position == record.bundle_position);
+            bytes += bundle.map_or(0, v1::Bundle::encoded_len);
             batch.bundles.extend(bundle.cloned());
         }
         let values = decode_values(&frame.values).map_err(|error| {

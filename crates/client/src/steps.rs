@@ -2,6 +2,7 @@
 //! commits to the store. Every record that comes in is verified before it is stored, and an own event stays in the outbox
 //! until it is seen in the verified stream.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use prost::Message as _;
@@ -152,11 +153,16 @@ impl Replica {
         let mut batch = Batch::default();
         let mut bytes = 0;
         let mut last_bundle = None;
+        let signed = events.bundles.iter().map(|bundle| (bundle.position, bundle.encoded_len()));
+        let signed: BTreeMap<u64, usize> = signed.collect();
         for (record, values, read) in frames {
             let starts = last_bundle != Some(record.bundle_position);
             if starts && bytes > COMMIT_BYTES {
                 self.store(std::mem::take(&mut batch), &events.bundles, &settled, tally)?;
                 bytes = 0;
+            }
+            if starts {
+                bytes += signed.get(&record.bundle_position).copied().unwrap_or_default();
             }
             last_bundle = Some(record.bundle_position);
             let values = decode_values(&values)
@@ -189,7 +195,10 @@ impl Replica {
         let named = |bundle: &&v1::Bundle| {
             batch.records.iter().any(|frame| frame.record.bundle_position == bundle.position)
         };
-        batch.bundles = bundles.iter().filter(named).cloned().collect();
+        // What a server said twice is verified once, the first time.
+        let mut begun = BTreeSet::new();
+        let first = |bundle: &&v1::Bundle| begun.insert(bundle.position);
+        batch.bundles = bundles.iter().filter(named).filter(first).cloned().collect();
         let bundles = batch.bundles.clone();
         let records: Vec<StoredRecord> = batch
             .records

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use prost::Message as _;
 use radslag_core::broken::{self, Variant};
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::time::Instant;
@@ -26,6 +27,9 @@ use crate::timekeeper::Timekeeper;
 /// Collecting stops once a commit holds this many events or bytes.
 const COMMIT_EVENTS: usize = 256;
 const COMMIT_BYTES: usize = 256 * 1024;
+/// What a bundle takes beside its events at most: for each member that is not there, and for the signature and its device.
+const ABSENT_BYTES: usize = 44;
+const BUNDLE_BYTES: usize = 160;
 
 /// What became of a push.
 #[derive(Clone, Debug)]
@@ -70,7 +74,7 @@ pub struct Writer {
     pub(crate) programmes: Arc<Programmes>,
     pub(crate) open_enrolment: bool,
     pub(crate) working: HashMap<ProgramId, Working>,
-    /// The bytes of all records that are judged and wait for the commit.
+    /// The bytes of all that is judged and waits for the commit: records, values, bundles.
     pub(crate) pending: usize,
     pub(crate) stopped: Option<String>,
     pub(crate) timekeeper: Arc<Timekeeper>,
@@ -228,7 +232,8 @@ impl Writer {
             // What is admitted next must fit beside what is pending: a commit over the store's limit would end all writing.
             let rest: usize =
                 bundle.events[at..].iter().flatten().map(crate::check::CheckedEvent::size).sum();
-            if self.pending > 0 && self.pending + rest.min(COMMIT_BYTES) > COMMIT_BYTES {
+            let beside = bundle.hashes.len() * ABSENT_BYTES + BUNDLE_BYTES;
+            if self.pending > 0 && self.pending + beside + rest.min(COMMIT_BYTES) > COMMIT_BYTES {
                 self.commit()?;
             }
             // The first part of a creation has been published by the time the second is judged.
@@ -241,9 +246,10 @@ impl Writer {
                 now: self.now(),
             };
             let working = self.working.entry(bundle.program).or_insert_with(|| Working::new(&published));
-            let before = working.records.len();
+            let before = (working.records.len(), working.bundles.len());
             let (decided, next) = working.admit(&ground, bundle, at, COMMIT_BYTES)?;
-            self.pending += working.records[before..].iter().map(StoredRecord::bytes).sum::<usize>();
+            self.pending += working.records[before.0..].iter().map(StoredRecord::bytes).sum::<usize>();
+            self.pending += working.bundles[before.1..].iter().map(v1::Bundle::encoded_len).sum::<usize>();
             verdicts.extend(decided);
             at = next;
         }

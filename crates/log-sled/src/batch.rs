@@ -76,8 +76,13 @@ fn change_rows(
 /// The batch that makes an empty database a store.
 pub(crate) fn first() -> sled::Batch {
     let mut batch = sled::Batch::default();
-    put_sealed(&mut batch, &format::version(), &format::VERSION.to_be_bytes());
+    put_version(&mut batch);
     batch
+}
+
+/// Says that this version wrote here.
+pub(crate) fn put_version(batch: &mut sled::Batch) {
+    put_sealed(batch, &format::version(), &format::VERSION.to_be_bytes());
 }
 
 fn put_append(batch: &mut sled::Batch, append: &Append) {

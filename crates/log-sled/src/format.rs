@@ -18,7 +18,7 @@
 //! | `0x07 ‖ program(16) ‖ position u64 ‖ slot u16` | a page of values, the first of them in that slot of that record |
 //! | `0x08 ‖ program(16) ‖ position u64` | a page of bundles, the first of them that position's |
 //!
-//! A store of version 1 becomes one of version 2 when it is opened: what was written stays, under `0x03` and `0x04`, and pages follow it. A position has
+//! A store of version 1 becomes one of version 2 with the first commit after it was opened: what was written stays, under `0x03` and `0x04`, and pages follow it. A position has
 //! either the one or the other, and the pages come after all the others.
 //!
 //! **Pieces.** sled never gets a value over 4 096 bytes. The value under `stem ‖ piece u16` is `pieces u16 ‖ bytes`, with at most 4 094 bytes; pieces

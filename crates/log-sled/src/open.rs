@@ -57,6 +57,8 @@ pub(crate) struct Opened {
     pub(crate) disk: Disk,
     pub(crate) acknowledged: Acknowledged,
     pub(crate) heads: BTreeMap<ProgramId, Standing>,
+    /// Whether it says that it is of version 1: the first commit says otherwise.
+    pub(crate) is_old: bool,
     /// The last record beside which version 1 of the format wrote, of each log that it wrote in.
     pub(crate) singles: BTreeMap<ProgramId, Position>,
 }
@@ -71,7 +73,7 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
         compare(&BTreeMap::new(), marks.as_ref().unwrap_or(&Marks::new()), |_| Ok(false))?;
         disk.write(batch::first())?;
     }
-    check_version(dir, &disk)?;
+    let is_old = check_version(dir, &disk)?;
     let heads = load_heads(&disk)?;
     check_strays(&disk, &heads)?;
     match &marks {
@@ -85,7 +87,7 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<Opened, LogError>
     }
     note(&mut acknowledged, &heads, marks.as_ref())?;
     let singles = last_singles(&disk, &heads)?;
-    Ok(Opened { lock, disk, acknowledged, heads, singles })
+    Ok(Opened { lock, disk, acknowledged, heads, is_old, singles })
 }
 
 fn last_singles(
@@ -97,7 +99,9 @@ fn last_singles(
         let prefixes = [format::all_single_values(program), format::single_bundles(program)];
         for prefix in prefixes {
             let last = disk.last_stem_before(&format::after(&prefix), &prefix)?;
-            if let Some(last) = last.as_deref().and_then(format::position_of) {
+            if let Some(stem) = last.as_deref() {
+                let short = || format::damaged(stem, "the key of a value or a bundle is too short");
+                let last = format::position_of(stem).ok_or_else(short)?;
                 let known = singles.entry(program).or_insert(last);
                 *known = last.max(*known);
             }
@@ -106,14 +110,14 @@ fn last_singles(
     Ok(singles)
 }
 
-fn check_version(dir: &Path, disk: &Disk) -> Result<(), LogError> {
+/// Whether an earlier version wrote it.
+fn check_version(dir: &Path, disk: &Disk) -> Result<bool, LogError> {
     let bytes = disk.get_sealed(&format::version())?;
     let bytes = bytes.ok_or_else(|| LogError::damaged("the version of its format is missing"))?;
     let version = bytes.try_into().map(u32::from_be_bytes);
     match version {
-        Ok(format::VERSION) => Ok(()),
-        // From now on it may hold what a reader of version 1 would not find.
-        Ok(1) => disk.write(batch::first()),
+        Ok(format::VERSION) => Ok(false),
+        Ok(1) => Ok(true),
         Ok(version) if version > format::VERSION => {
             Err(LogError::Newer { dir: dir.to_owned(), version, supported: format::VERSION })
         }

@@ -172,25 +172,50 @@ pub(crate) fn entries(
     page: Vec<u8>,
     wanted: impl Fn(Position) -> bool,
 ) -> Result<Vec<Entry>, LogError> {
+    let misplaced = || format::damaged(stem, "the page is in the place of another");
     let page = Bytes::from(page);
     let mut entries: Vec<Entry> = Vec::new();
     let (mut rest, mut last) = (&page[..], None);
     while !rest.is_empty() {
         let (position, bytes, after) =
             take_entry(kind, program, rest).map_err(|what| format::damaged(stem, what))?;
+        let slot = match kind {
+            Paged::Values => OfValue::decode(bytes).map_err(|_| misplaced())?.slot,
+            Paged::Records | Paged::Bundles => 0,
+        };
         let in_place = match last {
-            None => format::position_of(stem) == Some(position),
-            Some(last) => last <= position,
+            None => stem == stem_of(kind, program, position, slot),
+            Some(last) => last < (position, slot),
         };
         if !in_place {
-            return Err(format::damaged(stem, "the page is in the place of another"));
+            return Err(misplaced());
         }
         if wanted(position) {
             entries.push((position, page.slice_ref(bytes)));
         }
-        (rest, last) = (after, Some(position));
+        (rest, last) = (after, Some((position, slot)));
     }
     if last.is_none() { Err(format::damaged(stem, "the page is empty")) } else { Ok(entries) }
+}
+
+/// What is read of a value to know its place. Decoding it copies nothing.
+#[derive(Clone, PartialEq, prost::Message)]
+struct OfValue {
+    #[prost(uint32, tag = "1")]
+    slot: u32,
+}
+
+/// The stem of the page that begins with an entry.
+fn stem_of(kind: Paged, program: ProgramId, position: Position, slot: u32) -> Vec<u8> {
+    match kind {
+        Paged::Records => format::page(program, position),
+        Paged::Bundles => format::bundle(program, position),
+        // A number that is no slot is on no stem.
+        Paged::Values => {
+            let slot = u16::try_from(slot).unwrap_or_default();
+            format::values(program, position, Slot::new(slot))
+        }
+    }
 }
 
 /// The value of an entry.
@@ -254,6 +279,43 @@ mod tests {
             let answer = unpack(program(), first(&page), &bytes);
             assert!(matches!(answer, Err(LogError::Damaged { .. })), "bit {bit}");
         }
+    }
+
+    fn values() -> Vec<(Position, v1::Value)> {
+        let value = |slot, len| v1::Value { slot, salt: vec![7; 16], bytes: vec![3; len] };
+        let at = Position::new;
+        vec![(at(5), value(1, 9)), (at(5), value(9, 20)), (at(8), value(2, 0))]
+    }
+
+    fn page_of_values(values: &[(Position, v1::Value)]) -> Page {
+        let mut pages = pack_values(program(), values.iter().map(|(at, value)| (*at, value)));
+        assert_eq!(pages.len(), 1);
+        pages.remove(0)
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_a_page_of_values_is_damage_whatever_is_asked() {
+        let page = page_of_values(&values());
+        let whole = entries(Paged::Values, program(), &page.stem, page.bytes.clone(), |_| true).unwrap();
+        let read = whole.iter().map(|entry| (entry.0, value(program(), entry).unwrap()));
+        assert!(read.eq(values()));
+        for bit in 0..page.bytes.len() * 8 {
+            let mut bytes = page.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let answer = entries(Paged::Values, program(), &page.stem, bytes, |at| at == Position::new(5));
+            assert!(matches!(answer, Err(LogError::Damaged { .. })), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_values_proves_its_slot_its_order_and_its_kind() {
+        let page = page_of_values(&values());
+        let other = format::values(program(), Position::new(5), Slot::new(9));
+        assert!(entries(Paged::Values, program(), &other, page.bytes.clone(), |_| true).is_err());
+        assert!(entries(Paged::Bundles, program(), &page.stem, page.bytes, |_| true).is_err());
+        let twice = page_of_values(&[values()[0].clone(), values()[0].clone()]);
+        assert!(entries(Paged::Values, program(), &twice.stem, twice.bytes, |_| true).is_err());
+        assert!(entries(Paged::Values, program(), &other, Vec::new(), |_| true).is_err());
     }
 
     #[test]

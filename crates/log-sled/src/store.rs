@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message as _;
@@ -29,6 +30,8 @@ pub struct SledLog {
     shared: Arc<Shared>,
     /// The last record beside which version 1 of the format wrote, of each log that it wrote in.
     singles: BTreeMap<ProgramId, Position>,
+    /// Whether it still says that version 1 wrote it.
+    is_old: AtomicBool,
     /// The turn to write: commits happen one at a time, and rows are read between them.
     turn: Mutex<()>,
     _lock: File,
@@ -41,10 +44,11 @@ impl SledLog {
     /// [`LogError::Behind`] when it ends before what was acknowledged; [`LogError::Newer`] when a later release wrote it;
     /// [`LogError::Damaged`] when anything in it is not as it was written, or sled panics over it.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, LogError> {
-        let Opened { lock, disk, acknowledged, heads, singles } = open::open(dir, options)?;
+        let Opened { lock, disk, acknowledged, heads, is_old, singles } = open::open(dir, options)?;
         let shared = Arc::new(Shared::new(heads));
         let keeper = Keeper::start(Arc::clone(&shared), acknowledged)?;
-        Ok(Self { keeper, disk, shared, singles, turn: Mutex::new(()), _lock: lock })
+        let is_old = AtomicBool::new(is_old);
+        Ok(Self { keeper, disk, shared, singles, is_old, turn: Mutex::new(()), _lock: lock })
     }
 
     /// Closes the store; the error is that of the last high-water mark. Dropping does the same and only logs it.
@@ -59,7 +63,17 @@ impl SledLog {
 
     fn write(&self, commit: &Commit, heads: &BTreeMap<ProgramId, v1::Head>) -> Result<(), LogError> {
         let batch = batch::build(commit, heads, |stem| self.disk.pieces_of(stem))?;
-        self.disk.write(batch)
+        self.write_batch(batch)
+    }
+
+    /// From the first batch on, the store may hold what a reader of version 1 would not find.
+    fn write_batch(&self, mut batch: sled::Batch) -> Result<(), LogError> {
+        if self.is_old.load(Ordering::Relaxed) {
+            batch::put_version(&mut batch);
+        }
+        self.disk.write(batch)?;
+        self.is_old.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What lies after a position, and what stays of the pages that it lies in.
@@ -169,7 +183,7 @@ impl EventLog for SledLog {
             check::frontier_root(&rewind.head).expect("the rewind was checked: its frontier has a root");
         self.keeper.rewind(program, |generation| {
             let batch = batch::rewind(&rewind, tail, generation, |stem| self.disk.pieces_of(stem))?;
-            self.disk.write(batch)?;
+            self.write_batch(batch)?;
             Ok(Standing { root, head: rewind.head })
         })
     }
@@ -254,7 +268,12 @@ impl EventLog for SledLog {
             }
             end = stem;
         }
-        pages.iter().rev().flatten().map(|entry| page::value(program, entry)).collect()
+        let values = pages.iter().rev().flatten().map(|entry| page::value(program, entry));
+        let values: Vec<v1::Value> = values.collect::<Result<_, _>>()?;
+        if !values.is_sorted_by(|one, other| one.slot < other.slot) {
+            return Err(LogError::damaged_at(program, at, "a slot holds two values"));
+        }
+        Ok(values)
     }
 
     fn values_from(&self, program: ProgramId, from: Position) -> Result<Values<'_>, LogError> {

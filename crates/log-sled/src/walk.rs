@@ -105,11 +105,13 @@ pub(crate) fn encoded(
         next = at.next();
         let here =
             |entry: &Result<Entry, LogError>| entry.as_ref().map_or(true, |(position, _)| *position <= at);
-        let mut own = Vec::new();
-        while let Some(value) = values.next_if(here) {
-            own.push(value?.1);
-        }
-        let bundle = bundles.next_if(here).transpose()?.map(|(_, bundle)| bundle);
+        // What lies before was not taken by its record: it is there twice, or the record has none of its kind.
+        let own = |entry: Result<Entry, LogError>| match entry? {
+            (position, bytes) if position == at => Ok(bytes),
+            (position, _) => Err(LogError::damaged_at(program, position, "something stands there twice")),
+        };
+        let bundle = bundles.next_if(here).map(own).transpose()?;
+        let own = std::iter::from_fn(|| values.next_if(here)).map(own).collect::<Result<_, _>>()?;
         EncodedRecord::new(at, record, own, bundle)
             .ok_or_else(|| LogError::damaged_at(program, at, "the record does not decode"))
     };

@@ -73,7 +73,11 @@ fn check_append(append: &Append, standing: u64) -> Result<(), LogError> {
         expected = expected.next();
     }
     let range = first.get()..=last.record.position;
+    let mut begun = BTreeSet::new();
     for signed in &append.bundles {
+        if !begun.insert(signed.position) {
+            return Err(malformed(format!("two bundles begin at {}", signed.position)));
+        }
         bundle(signed).map_err(|what| malformed(format!("bundle at {}: {what}", signed.position)))?;
         if !range.contains(&signed.position) {
             return Err(malformed(format!("the bundle at {} begins at no record here", signed.position)));

@@ -218,10 +218,11 @@ impl ReadLimit {
     }
 }
 
-/// Values on their way out of a store, each with the position of its record.
+/// Values on their way out of a store, each with the position of its record. No walk outlives a rewind of its log: whoever rewinds has
+/// none under way.
 pub type Values<'a> = Box<dyn Iterator<Item = Result<(Position, v1::Value), LogError>> + 'a>;
 
-/// Bundles on their way out of a store.
+/// Bundles on their way out of a store; see [`Values`].
 pub type Bundles<'a> = Box<dyn Iterator<Item = Result<v1::Bundle, LogError>> + 'a>;
 
 /// A store of logs: one log per programme, and rows beside it.

@@ -26,7 +26,7 @@ pub struct EncodedRecord {
     pub bundle: Option<Bytes>,
 }
 
-/// Encoded records on their way out of a store.
+/// Encoded records on their way out of a store; see [`Values`](crate::Values).
 pub type EncodedRecords<'a> = Box<dyn Iterator<Item = Result<EncodedRecord, LogError>> + 'a>;
 
 /// What is read of a record to know which bundle it belongs to. Decoding it copies nothing.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use radslag_core::digest::Digest;
 use radslag_core::event::Base;
 use radslag_core::id::{EpochId, Position, ProgramId};
 use radslag_core::value::Slot;
@@ -11,11 +12,13 @@ use radslag_engine::clock::SystemClock;
 use radslag_engine::engine::{Engine, EngineError, Options};
 use radslag_engine::ledger::Ledger;
 use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKey, RowKind};
+use radslag_proto::convert::bundle::PushedBundle;
 use radslag_proto::log::v1;
+use radslag_trust::bundle::sign_bundle;
 use radslag_trust::keys::DeviceKey;
 
 use crate::NOW;
-use crate::desk::{Desk, comment, entity, program};
+use crate::desk::{Desk, Written, comment, entity, program};
 
 /// A store that takes so many commits with records and no more.
 struct Tight {
@@ -115,4 +118,54 @@ async fn what_there_was_no_room_for_is_not_there_and_lands_later_once() {
     engine.close();
     let replayed = Ledger::replay(log.as_ref(), program()).unwrap();
     assert_eq!(replayed.state, engine.programme(program()).unwrap().published().state);
+}
+
+/// A bundle of one event and 499 members that are not handed in.
+fn beside_others(desk: &Desk, event: Written) -> PushedBundle {
+    let gone: Vec<(u32, Digest)> =
+        (1..500_u32).map(|index| (index, Digest::of(&index.to_be_bytes()))).collect();
+    let own = Digest::of(&event.bytes);
+    let hashes: Vec<Digest> = [own].into_iter().chain(gone.iter().map(|(_, hash)| *hash)).collect();
+    let signature = *sign_bundle(&desk.key, program(), desk.id, &hashes).bytes();
+    PushedBundle { signature, absent: gone, ..desk.sign(&[event]) }
+}
+
+/// A bundle is stored whole, with the digest of every member that was not handed in: many of them are a large commit of small events.
+#[tokio::test]
+async fn bundles_whose_members_are_not_there_fit_a_commit_too() {
+    let log = Arc::new(MemoryLog::new());
+    let options = Options { open_enrolment: true, queue: 100, log_key: DeviceKey::from_seed([0x55; 32]) };
+    let (engine, mut writer) =
+        Engine::open_by_hand(Arc::clone(&log) as _, Arc::new(SystemClock), options).unwrap();
+    let engine = Arc::new(engine);
+    let mut desk = Desk::new(1);
+    let begin = desk.begin(engine.log_key());
+    let events = desk.write_all(Base::default(), NOW, begin);
+    let first = desk.sign(&events);
+    let creation = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.create(first).await }
+    });
+    while !writer.turn() {
+        tokio::task::yield_now().await;
+    }
+    let head = creation.await.unwrap().unwrap().head;
+
+    let mut pushes = Vec::new();
+    for n in 0..60_u8 {
+        let base = Base { epoch: EpochId::default(), position: head, seq: desk.seq };
+        let event = desk.write(base, NOW, comment(entity(3), &n.to_string()));
+        let bundle = beside_others(&desk, event);
+        let engine = Arc::clone(&engine);
+        pushes.push(tokio::spawn(async move { engine.push(bundle).await }));
+    }
+    while engine.queued() < pushes.len() {
+        tokio::task::yield_now().await;
+    }
+    while writer.turn() {}
+    for push in pushes {
+        let pushed = push.await.unwrap().unwrap();
+        assert!(matches!(pushed.verdicts[..], [Verdict::Accepted(_)]), "{:?}", pushed.verdicts);
+    }
+    assert_eq!(log.head(program()).unwrap().unwrap().position, head.get() + 60);
 }

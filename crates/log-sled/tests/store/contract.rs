@@ -65,6 +65,22 @@ impl EventLog for Temporary {
         self.log.values(program, at)
     }
 
+    fn values_from(&self, program: ProgramId, from: Position) -> Result<radslag_log::Values<'_>, LogError> {
+        self.log.values_from(program, from)
+    }
+
+    fn bundles_from(&self, program: ProgramId, from: Position) -> Result<radslag_log::Bundles<'_>, LogError> {
+        self.log.bundles_from(program, from)
+    }
+
+    fn encoded_from(
+        &self,
+        program: ProgramId,
+        from: Position,
+    ) -> Result<radslag_log::EncodedRecords<'_>, LogError> {
+        self.log.encoded_from(program, from)
+    }
+
     fn value(
         &self,
         program: ProgramId,
