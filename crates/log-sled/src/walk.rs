@@ -39,15 +39,14 @@ pub(crate) fn entries(
         };
         entries.into_iter().map(Ok).chain(damage)
     });
-    let alone = match single(kind, program, from).filter(|_| singles) {
-        Some((start, prefix)) => Some(disk.sealed_from(start, &prefix).map(|sealed| {
+    let alone = single(kind, program, from).filter(|_| singles).map(|(start, prefix)| {
+        disk.sealed_from(start, &prefix).map(|sealed| {
             let (stem, bytes) = sealed?;
             let at =
                 format::position_of(&stem).ok_or_else(|| format::damaged(&stem, "a key is too short"))?;
             Ok((at, Bytes::from(bytes)))
-        })),
-        None => None,
-    };
+        })
+    });
     let position = |entry: &Result<Entry, LogError>| entry.as_ref().ok().map(|(at, _)| *at);
     let walk = alone.into_iter().flatten().chain(paged);
     Ok(until_damage(walk).take_while(move |entry| position(entry).is_none_or(|at| at <= end)))
