@@ -26,7 +26,65 @@ const SENTENCES: &[(&str, &str)] = &[
         "is the server running? radslagd serve --data DIR --listen ADDR:PORT (changes stay queued meanwhile)",
         "är servern igång? radslagd serve --data DIR --listen ADDR:PORT (ändringar ligger kvar i kö så länge)",
     ),
-    ("write the address as http://HOST:PORT", "skriv adressen som http://VÄRD:PORT"),
+    (
+        "write the address as https://HOST:PORT, or http://HOST:PORT on this machine",
+        "skriv adressen som https://VÄRD:PORT, eller http://VÄRD:PORT på den här datorn",
+    ),
+    ("what answers at {} speaks TLS", "det som svarar på {} talar TLS"),
+    ("what answers at {} does not speak TLS", "det som svarar på {} talar inte TLS"),
+    (
+        "write https:// for http://, in a replica that is there in the file .radslag/replica.toml",
+        "skriv https:// i stället för http://; i en replika som redan finns står det i filen .radslag/replica.toml",
+    ),
+    (
+        "ask whoever runs the server for TLS; without it write http://, on this machine or a network where nobody listens",
+        "be den som driver servern om TLS; utan det skriver du http://, på den här datorn eller ett nät där ingen lyssnar",
+    ),
+    (
+        "{} is not trusted: its certificate is from an authority that is not known here",
+        "{} är inte betrodd: certifikatet kommer från en utfärdare som inte är känd här",
+    ),
+    (
+        "{} is not trusted: its certificate is not for this name",
+        "{} är inte betrodd: certifikatet gäller inte det här namnet",
+    ),
+    (
+        "{} is not trusted: its certificate is for {}, not for this name",
+        "{} är inte betrodd: certifikatet gäller {}, inte det här namnet",
+    ),
+    (
+        "{} is not trusted: its certificate has expired, or this computer's clock is wrong",
+        "{} är inte betrodd: certifikatet har gått ut, eller så går datorns klocka fel",
+    ),
+    (
+        "{} is not trusted: its certificate is not valid yet, or this computer's clock is wrong",
+        "{} är inte betrodd: certifikatet gäller inte än, eller så går datorns klocka fel",
+    ),
+    (
+        "{} is not trusted: it shows the certificate of an authority, not one that an authority issued for it",
+        "{} är inte betrodd: den visar en utfärdares eget certifikat, inte ett som en utfärdare gett den",
+    ),
+    (
+        "{} is not trusted: this computer knows no authority that issues certificates",
+        "{} är inte betrodd: datorn känner inte till någon utfärdare av certifikat",
+    ),
+    ("{} is not trusted: TLS does not come about: {}", "{} är inte betrodd: TLS kommer inte till stånd: {}"),
+    (
+        "name the file of your authority's certificate: --ca FILE, or in a replica that is there ca = \"FILE\" in .radslag/replica.toml",
+        "ange filen med er utfärdares certifikat: --ca FIL, eller i en replika som redan finns ca = \"FIL\" i .radslag/replica.toml",
+    ),
+    (
+        "write the address with a name that the certificate is for",
+        "skriv adressen med ett namn som certifikatet gäller",
+    ),
+    (
+        "look at this computer's clock, then ask whoever runs the server for a certificate that is valid",
+        "se efter vad datorns klocka visar, och be sedan den som driver servern om ett giltigt certifikat",
+    ),
+    (
+        "ask whoever runs the server: docs/operating.md says which certificates it takes",
+        "fråga den som driver servern: docs/operating.md säger vilka certifikat den tar",
+    ),
     (
         "check the port: radslag whoami shows the address in use",
         "kontrollera porten: radslag whoami visar adressen som används",

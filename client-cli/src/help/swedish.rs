@@ -104,6 +104,10 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("The programmes of a server", "En servers program"),
     ("The server's address", "Serverns adress"),
     (
+        "Trust the authorities in this PEM file for an https:// address, and no others (default: those of this computer)",
+        "Lita på utfärdarna i den här PEM-filen för en adress med https://, och på inga andra (annars: datorns egna)",
+    ),
+    (
         "One programme as the server has it, without a replica: areas, sums, conflicts, named points",
         "Ett program som servern har det, utan replika: områden, summor, konflikter, namngivna tidpunkter",
     ),
