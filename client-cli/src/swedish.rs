@@ -306,6 +306,9 @@ const SENTENCES: &[(&str, &str)] = &[
         "{}: rad {} har {} men ingen {}; namnge aktiviteten, eller töm cellen",
     ),
     ("No such file or directory (os error 2)", "filen eller mappen finns inte"),
+    ("transport error", "förbindelsen kom inte till stånd"),
+    ("tcp connect error", "ingen tog emot den"),
+    ("Connection refused (os error 111)", "porten är stängd"),
     ("Permission denied (os error 13)", "du får inte läsa eller skriva där"),
     ("{}: not yet in this release", "{}: finns inte än i den här versionen"),
 ];

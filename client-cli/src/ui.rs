@@ -41,6 +41,8 @@ impl Lang {
     pub fn of_locale() -> Self {
         let set = ["LC_ALL", "LC_MESSAGES", "LANG"];
         let locale = set.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+        #[cfg(windows)]
+        let locale = locale.or_else(sys_locale::get_locale);
         if locale.is_some_and(|locale| locale.starts_with("sv")) { Self::Sv } else { Self::En }
     }
 }

@@ -108,6 +108,9 @@ pub fn answer(bytes: &[u8]) {
 
 /// A table to import.
 pub fn table(bytes: &[u8]) {
+    for sheet in [radslag_table::read_csv(bytes), radslag_table::read_json(bytes)].into_iter().flatten() {
+        sheet.to_table().not_understood();
+    }
     let Ok(table) = radslag_table::read(bytes) else { return };
     let written = radslag_table::write(Some(&table.layout), &table.to_export());
     // What was taken in without a loss comes back byte for byte.

@@ -18,7 +18,7 @@ use super::point::Point;
 use super::{Place, point};
 use crate::args::Diff;
 use crate::error::CliError;
-use crate::shape::{Ground, sum_text, value_json};
+use crate::shape::{Ground, cost_text, sum_text, value_json};
 use crate::ui::{Format, Lang, Ui};
 use crate::when;
 
@@ -111,6 +111,23 @@ impl Ends<'_> {
         (Some(area.id) != told.change.area).then_some(area.title.as_str())
     }
 
+    /// What an activity that came or went says: who, when, what it costs. A meeting decides about that, not about a title alone.
+    fn facts(&self, told: &Told<'_>) -> Option<String> {
+        let view = match told.change.sort {
+            Sort::Added => &self.later,
+            Sort::Retired => &self.earlier,
+            Sort::Moved | Sort::Revised => return None,
+        };
+        let (.., activity) = view.activities().find(|(.., activity)| activity.id == told.change.entity)?;
+        let facts = [
+            Some(activity.responsible_text.clone()),
+            activity.time.clone(),
+            activity.cost.as_ref().map(cost_text),
+        ];
+        let facts: Vec<String> = facts.into_iter().flatten().filter(|text| !text.trim().is_empty()).collect();
+        (!facts.is_empty()).then(|| facts.join(" · "))
+    }
+
     fn who(&self, told: &Told<'_>) -> Option<String> {
         let (org, member) = self.ground.author(told.by?);
         Some(format!("{org}, {member}"))
@@ -178,7 +195,13 @@ impl Ends<'_> {
     }
 
     fn row(&self, ui: Ui, told: &Told<'_>) -> Vec<String> {
-        let (before, after) = self.values(ui, told);
+        let (mut before, mut after) = self.values(ui, told);
+        let facts = self.facts(told).unwrap_or_default();
+        match told.change.sort {
+            Sort::Added => after = facts,
+            Sort::Retired => before = facts,
+            Sort::Moved | Sort::Revised => {}
+        }
         let flag = if told.in_conflict { ui.text("  [konflikt]", "  [conflict]") } else { "" };
         let field = told.change.field.map_or(String::new(), |field| self.ground.field(ui, field));
         vec![

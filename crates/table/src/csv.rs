@@ -1,6 +1,7 @@
 //! CSV as spreadsheets write and read it: RFC 4180, with `;`, `,` or tabs, with or without a byte order mark, in UTF-8, UTF-16 or
 //! windows-1252, and lines within cells. Columns are known by their names, in any order, in Swedish or English.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
@@ -153,12 +154,12 @@ impl Header {
         }
     }
 
-    /// A cell's text, with its lines as lines; none where the file has no such column.
+    /// A cell's text, with its lines as lines and without what guards it; none where the file has no such column.
     fn cell(&self, record: &StringRecord, head: Head) -> Option<String> {
         let cell = *self.cells.get(&head)?;
         let text = record.get(cell).unwrap_or_default();
         // Spreadsheets write a line within a cell as any of these.
-        Some(text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{2028}'], "\n"))
+        Some(unguarded(&text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{2028}'], "\n")).to_owned())
     }
 
     /// A cell that holds a word; none where it is blank.
@@ -240,6 +241,25 @@ impl Header {
     }
 }
 
+/// Whether a spreadsheet would take the text for a formula, whatever apostrophes stand before it.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@'])
+}
+
+/// The text with an apostrophe where a spreadsheet would take it for a formula: `- Haninge` would come back as `#NAMN?`, and somebody
+/// else's `=…` would be computed.
+fn guarded(text: &str) -> Cow<'_, str> {
+    let number =
+        text.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.');
+    let plain = !is_formula(text) || (number && text.len() > 1 && !text.starts_with('\''));
+    if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("'{text}")) }
+}
+
+/// What was guarded.
+fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|_| is_formula(text)).unwrap_or(text)
+}
+
 /// How a CSV file is written.
 #[derive(Clone, Debug)]
 pub struct CsvForm<'a> {
@@ -296,6 +316,9 @@ impl Csv<'_> {
         let id = id.to_string();
         let [area, subgoal, activity, responsible, time, cost, comment] = texts;
         let base = self.base;
+        let texts = [area, subgoal, activity, responsible, time, cost, comment].map(guarded);
+        let [area, subgoal, activity, responsible, time, cost, comment] =
+            texts.each_ref().map(|text| &**text);
         self.line(&[area, subgoal, activity, responsible, time, cost, comment, &id, base]);
     }
 

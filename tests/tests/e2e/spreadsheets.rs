@@ -225,4 +225,42 @@ fn a_large_table_with_lines_in_its_cells_in_windows_1252_begins_a_programme() {
     assert_eq!(rows.len(), 2_000);
     assert_eq!(rows[1_234]["comment"], "Första raden\nandra; raden \"1234\"");
     assert_eq!(rows[1_234]["cost"]["ore"], 123_400_000);
+    // Every row changed in two columns: more than one commit holds, and all of it or nothing.
+    let stort = town.replica("stort");
+    let out = town.path("ut.csv");
+    let text = export(&stort, &out, &[]);
+    fs::write(&out, text.replace(";v. 12;", ";v. 13;").replace("000 kr;", "500 kr;")).unwrap();
+    stort.cli(&["import", "--dry-run"]).arg(&out).run().done().says("0 new, 4000 revised");
+    stort.cli(&["import"]).arg(&out).run().done().says("4001 changes");
+    assert_eq!(
+        stort.object(&["show"])["cost"]["sum_ore"],
+        100 * (1..2_000_i64).map(|row| row * 1_000 + 500).sum::<i64>() + 50_000
+    );
+    stort.does(&["sync"]);
+    stort.does(&["verify", "--online"]);
+}
+
+#[test]
+fn a_file_of_which_one_change_is_declined_is_not_taken_in_at_all() {
+    let (town, haninge, _) = two();
+    // A later value is there and seen: a change needs its own date.
+    haninge.does(&["edit", "Nyckeltalsdagen", "--cost", "70000", "--effective", "2100-01-01"]);
+    let file = csv(&town);
+    export(&haninge, &file, &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    let line = text.split("\r\n").find(|line| line.contains(";Nyckeltalsdagen;")).unwrap();
+    let mut cells: Vec<&str> = line.split(';').collect();
+    cells[5] = "80000";
+    let added = format!("{};{};Ny;;;;;;", cells[0], cells[1]);
+    fs::write(&file, format!("{}{added}\r\n", text.replace(line, &cells.join(";")))).unwrap();
+    let before = haninge.standing();
+    haninge
+        .cli(&["import"])
+        .arg(&file)
+        .run()
+        .exits(1)
+        .says("needs a date of its own")
+        .says("--effective 2100-01-01");
+    assert_eq!(haninge.standing(), before);
+    haninge.cli(&["import", "--effective", "2100-01-01"]).arg(&file).run().done().says("1 new, 1 revised");
 }

@@ -123,7 +123,8 @@ fn lines(ui: Ui, ends: &Ends<'_>, told: &[&Told<'_>]) -> Vec<String> {
                 Lang::En => format!("- **{title}**: from {from} to {to}{by}"),
             }
         } else {
-            format!("- **{title}**{within}{by}")
+            let facts = ends.facts(told).map_or(String::new(), |facts| format!(": {}", escaped(&facts)));
+            format!("- **{title}**{within}{facts}{by}")
         });
     }
     lines
@@ -158,6 +159,11 @@ fn by(ui: Ui, ends: &Ends<'_>, told: &Told<'_>) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
+        // A list item is one line; a text that has several keeps them as breaks.
+        if letter == '\n' {
+            out.push_str("<br>");
+            continue;
+        }
         if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~') {
             out.push('\\');
         }

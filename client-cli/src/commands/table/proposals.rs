@@ -1,7 +1,7 @@
 //! `import` over a programme with content: what somebody changed in an exported file, as changes made in sight of what the file was
 //! exported from. So what others changed meanwhile is not overwritten: both stay, and the field is in conflict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use radslag_client::ClientError;
 use radslag_client::author::Act;
@@ -539,8 +539,8 @@ fn heading(area: &view::AreaView) -> String {
     area.goal.as_ref().map_or_else(|| area.title.clone(), |goal| format!("{} - {goal}", area.title))
 }
 
-/// Queues all of it: what is new first, together and in sight of what is there now; then the changes, each for itself and in sight of
-/// what the file was exported from.
+/// Queues all of it, or nothing: changes each for itself and in sight of what the file was exported from; what is new together, in sight
+/// of what is there now, and with the note that the file was taken in. The note comes late: a file that was cut off can come again.
 fn queue(
     ui: Ui,
     replica: &mut Replica,
@@ -562,35 +562,74 @@ fn queue(
     let mut first = vec![imported(source, &Layout::canonical(), event)];
     first.extend(plan.parties.iter().map(|(_, draft)| draft.clone()));
     first.extend(dated(added, on));
+    let new: BTreeSet<EntityId> = first.iter().filter_map(|draft| adds(&draft.change)).collect();
+    let (after, before): (Vec<Draft>, Vec<Draft>) =
+        dated(changed, on).into_iter().partition(|draft| needs(&draft.change, &new));
+    let pieces = [(false, before), (true, first), (false, after)].into_iter();
+    let pieces = pieces.flat_map(|(new, drafts)| groups(drafts).into_iter().map(move |piece| (new, piece)));
+    let pieces: Vec<(bool, Vec<Draft>)> = pieces.filter(|(_, piece)| !piece.is_empty()).collect();
+    let all: usize = pieces.iter().map(|(_, piece)| piece.len()).sum();
+    let many = pieces.len() > 2;
     let mut events = Vec::new();
-    for group in groups(first) {
-        let grouped = group.len() > 1;
-        let base = replica.base();
-        let queued = replica.queue(base, group, act, grouped);
-        events.extend(queued.map_err(|error| with_dates(ui, replica, error))?);
-    }
-    if !changed.is_empty() {
-        let queued = replica.queue(plan.base, dated(changed, on), act, false);
-        events.extend(queued.map_err(|error| with_dates(ui, replica, error))?);
+    for (new, piece) in pieces {
+        let base = if new { replica.base() } else { plan.base };
+        let grouped = new && piece.len() > 1;
+        match replica.queue(base, piece, act, grouped) {
+            Ok(queued) => events.extend(queued),
+            Err(error) => {
+                // Half a file would be taken for the whole one when it comes again.
+                replica.discard_queued(&events)?;
+                return Err(with_dates(ui, replica, error));
+            }
+        }
+        if many {
+            ui.progress(count(events.len()), count(all));
+        }
     }
     Ok(events)
 }
 
-/// How many of each.
+/// What a change adds.
+const fn adds(change: &Change) -> Option<EntityId> {
+    match change {
+        Change::AreaAdded { area: id, .. }
+        | Change::SubgoalAdded { subgoal: id, .. }
+        | Change::ActivityAdded { activity: id, .. }
+        | Change::PartyAdded { party: id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// Whether a change is about something that the same file adds.
+fn needs(change: &Change, new: &BTreeSet<EntityId>) -> bool {
+    match change {
+        Change::ResponsibleAssigned { party, .. } => new.contains(party),
+        Change::Placed { parent, .. } => new.contains(parent),
+        _ => false,
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// How many of each; what there is nothing of is left out, but for what is new and revised.
 fn counts(ui: Ui, plan: &Plan) -> String {
     let open = |kind| plan.items.iter().filter(|item| item.kind == kind && !item.already).count();
-    let [added, revised, moved] = [Kind::Added, Kind::Revised, Kind::Moved].map(open);
     let already = plan.items.iter().filter(|item| item.already).count();
     let conflicts = plan.items.iter().filter(|item| item.meanwhile.is_some() && !item.already).count();
-    let (missing, parties) = (plan.missing.len(), plan.parties.len());
-    match ui.lang {
-        Lang::Sv => format!(
-            "{added} nya, {revised} ändrade, {moved} flyttade, {parties} nya parter; {conflicts} har andra ändrat under tiden; {already} gäller redan; {missing} saknas i filen och står kvar"
-        ),
-        Lang::En => format!(
-            "{added} new, {revised} revised, {moved} moved, {parties} new parties; {conflicts} changed by others meanwhile; {already} apply already; {missing} are not in the file and stay"
-        ),
-    }
+    let counted = [
+        (open(Kind::Added), "nya", "new"),
+        (open(Kind::Revised), "ändrade", "revised"),
+        (open(Kind::Moved), "flyttade", "moved"),
+        (plan.parties.len(), "nya parter", "new parties"),
+        (conflicts, "har andra ändrat under tiden", "changed by others meanwhile"),
+        (already, "gäller redan", "apply already"),
+        (plan.missing.len(), "saknas i filen och står kvar", "are not in the file and stay"),
+    ];
+    let said = counted.iter().enumerate().filter(|(at, (count, ..))| *at < 2 || *count > 0);
+    let said = said.map(|(_, (count, sv, en))| format!("{count} {}", ui.text(sv, en)));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 fn meanwhile_text(ui: Ui, item: &Item) -> String {

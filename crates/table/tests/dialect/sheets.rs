@@ -217,6 +217,17 @@ fn a_written_file_opens_in_a_swedish_spreadsheet_and_says_nothing_new() {
 }
 
 #[test]
+fn no_text_becomes_a_formula_in_somebody_elses_spreadsheet() {
+    let mut view = small();
+    let activities = &mut view.areas[0].subgoals[0].activities;
+    activities[0].comment = Some("=HYPERLINK(\"http://x\")".to_owned());
+    activities[1].responsible_text = "- Haninge\n- Salem".to_owned();
+    let text = String::from_utf8(csv(&view, ';')).unwrap();
+    assert!(text.contains(";\"'=HYPERLINK(") && text.contains(";\"'- Haninge\n- Salem\";"), "{text}");
+    assert_eq!(proposal(&view, &text), Proposal::default());
+}
+
+#[test]
 fn rows_may_be_sorted_filtered_and_saved_with_other_signs() {
     let view = small();
     let text = String::from_utf8(csv(&view, ',')).unwrap();
@@ -371,7 +382,7 @@ fn two_thousand_rows_without_ids_are_matched_in_a_moment() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    "[ a-zåäö;,\"'\t\n=0-9-]{0,12}"
+    "['=+@-]{0,3}[ a-zåäö;,\"'\t\n=0-9-]{0,12}"
 }
 
 fn titled() -> impl Strategy<Value = String> {
