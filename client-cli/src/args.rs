@@ -9,7 +9,7 @@ use crate::ui::{Format, Lang};
 
 /// One development programme, kept together by several municipalities.
 #[derive(Parser, Debug)]
-#[command(name = "radslag", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "radslag", version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RADSLAG_COMMIT"), ")"), max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// Table for people, JSON for programs; Markdown of diff
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]

@@ -16,6 +16,7 @@ use radslag_proto::log::v1::backup_frame::Frame;
 
 use crate::error::StartError;
 use crate::fresh::{self, Fresh, Purpose};
+use crate::guard;
 use crate::log_key;
 use crate::recovery::RecoveryError;
 use crate::transfer::Transfer;
@@ -91,9 +92,10 @@ impl Source {
         if let Some(client) = crate::control::Client::connect(data) {
             return Ok(Self::Running(client));
         }
+        guard::own(data)?;
         match SledLog::open(data, OpenOptions::default()) {
             Err(LogError::InUse { dir }) => Err(RecoveryError::NobodyAnswers { dir }),
-            opened => Ok(Self::Stopped(opened?)),
+            opened => Ok(Self::Stopped(opened.map_err(|error| StartError::opening(data, error))?)),
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Nothing here reads the environment or the command line; both come in as arguments.
 
+mod layers;
+mod reference;
+
 use std::ffi::OsString;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,11 @@ use crate::limits::{self, LimitSettings, Limits};
 use crate::metrics::Metrics;
 use crate::telemetry;
 use crate::tls::TlsFiles;
+
+pub(crate) use layers::{Layers, parsed, within};
+pub use layers::{MaybePath, Setting, Source};
+use layers::{Read, path_value};
+pub use reference::reference;
 
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "RADSLAG_CONFIG";
@@ -102,41 +109,6 @@ pub struct Settings {
     pub limits: LimitSettings,
 }
 
-/// Who said so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A flag of the command line.
-    Flag,
-    /// This variable of the environment.
-    Variable(String),
-    /// This file.
-    File(PathBuf),
-    /// Nobody: it is built in.
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag => f.write_str("flag"),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// One value in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// Its key in a file.
-    pub key: &'static str,
-    /// The value as a file would say it.
-    pub value: String,
-    /// Who said so.
-    pub source: Source,
-}
-
 /// The configuration in force, and where each value of it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
@@ -192,7 +164,7 @@ pub fn settle(
 ) -> Result<InForce, ConfigError> {
     let path = file.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from));
     let from_file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
-    let mut layers = Layers { path: path.unwrap_or_default(), variable: &variable, settings: Vec::new() };
+    let mut layers = Layers::new(path.unwrap_or_default(), &variable);
     let built_in = Config::default();
     let config = Config {
         data: layers.pick("data", flags.data, from_file.data, built_in.data, &path_value)?,
@@ -226,7 +198,7 @@ pub fn settle(
     layers.check("queue", within(config.queue, MOST_QUEUED))?;
     layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
     layers.check("heartbeat_ms", within(config.heartbeat_ms, MOST_HEARTBEAT_MS))?;
-    Ok(InForce { config, settings: layers.settings })
+    Ok(InForce { config, settings: layers.into_settings() })
 }
 
 /// Both files or none; of each what the flag and the file say.
@@ -255,127 +227,6 @@ fn read_file(path: &Path) -> Result<Settings, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     toml::from_str(&text)
         .map_err(|source| ConfigError::Invalid { path: path.to_owned(), source: Box::new(source) })
-}
-
-pub(crate) fn within<T: Copy + PartialOrd + From<u8> + fmt::Display>(
-    number: T,
-    most: T,
-) -> Result<(), String> {
-    if number < T::from(1) || number > most { Err(format!("it is not 1 to {most}")) } else { Ok(()) }
-}
-
-/// Reads a value of the environment.
-pub(crate) type Read<'a, T> = &'a dyn Fn(OsString) -> Result<T, String>;
-
-pub(crate) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: OsString) -> Result<T, String> {
-    let text = text.into_string().map_err(|_| "it is not UTF-8".to_owned())?;
-    text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// The path of a file, or `off` for none. A file of that name is `./off`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "PathBuf")]
-pub struct MaybePath(Option<PathBuf>);
-
-impl From<OsString> for MaybePath {
-    fn from(text: OsString) -> Self {
-        Self((text != "off").then(|| text.into()))
-    }
-}
-
-impl From<PathBuf> for MaybePath {
-    fn from(path: PathBuf) -> Self {
-        path.into_os_string().into()
-    }
-}
-
-impl fmt::Display for MaybePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(path) => path.display().fmt(f),
-            None => f.write_str("off"),
-        }
-    }
-}
-
-// The reader of a path cannot fail, but stands where others can.
-fn path_value(text: OsString) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
-}
-
-pub(crate) trait Shown {
-    /// The value as a file says it.
-    fn shown(&self) -> String;
-}
-
-macro_rules! shown_quoted {
-    ($($type:ty: $text:expr),*) => {
-        $(impl Shown for $type {
-            fn shown(&self) -> String {
-                let text: fn(&$type) -> String = $text;
-                toml::Value::String(text(self)).to_string()
-            }
-        })*
-    };
-}
-
-shown_quoted!(PathBuf: |path| path.display().to_string(), SocketAddr: ToString::to_string, String: Clone::clone, Metrics: ToString::to_string, MaybePath: ToString::to_string);
-
-macro_rules! shown_plain {
-    ($($type:ty),*) => {
-        $(impl Shown for $type {
-            fn shown(&self) -> String {
-                self.to_string()
-            }
-        })*
-    };
-}
-
-shown_plain!(usize, u32, u64);
-
-/// The sources, and what was picked from them so far.
-pub(crate) struct Layers<'a> {
-    path: PathBuf,
-    variable: &'a dyn Fn(&str) -> Option<OsString>,
-    settings: Vec<Setting>,
-}
-
-impl Layers<'_> {
-    /// The value of a setting: by the flag, the variable `RADSLAG_` and its key, the file, or built in.
-    pub(crate) fn pick<T: Shown>(
-        &mut self,
-        key: &'static str,
-        flag: Option<T>,
-        file: Option<T>,
-        built_in: T,
-        read: Read<'_, T>,
-    ) -> Result<T, ConfigError> {
-        let name = format!("RADSLAG_{}", key.to_uppercase().replace('.', "_"));
-        let (value, source) = match (flag, (self.variable)(&name), file) {
-            (Some(value), _, _) => (value, Source::Flag),
-            (None, Some(text), _) => {
-                let said = text.to_string_lossy().into_owned();
-                let source = Source::Variable(name);
-                let value = read(text);
-                let wrong = |what| ConfigError::Value { key, value: said, from: source.clone(), what };
-                (value.map_err(wrong)?, source)
-            }
-            (None, None, Some(value)) => (value, Source::File(self.path.clone())),
-            (None, None, None) => (built_in, Source::Default),
-        };
-        self.settings.push(Setting { key, value: value.shown(), source });
-        Ok(value)
-    }
-
-    pub(crate) fn check(&self, key: &'static str, checked: Result<(), String>) -> Result<(), ConfigError> {
-        let Err(what) = checked else { return Ok(()) };
-        let setting = self.settings.iter().find(|setting| setting.key == key);
-        let (value, from) = setting.map_or_else(
-            || (String::new(), Source::Default),
-            |setting| (setting.value.trim_matches('"').to_owned(), setting.source.clone()),
-        );
-        Err(ConfigError::Value { key, value, from, what })
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use radslag_core::id::ProgramId;
 use radslag_engine::engine::EngineError;
@@ -23,6 +23,24 @@ pub enum StartError {
         /// The operating system's answer.
         #[source]
         source: io::Error,
+    },
+    /// The data directory, or something in it, is another user's.
+    #[error("{} belongs to user {owner}, and this radslagd is user {user}", path.display())]
+    OthersData {
+        /// What.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+        /// Whom the process runs as.
+        user: u32,
+    },
+    /// Others may look into the data directory.
+    #[error("the data directory {} is open to others (mode {mode:03o})", dir.display())]
+    OpenDataDir {
+        /// Which.
+        dir: PathBuf,
+        /// Its permissions.
+        mode: u32,
     },
     /// There is nothing in the data directory that could be checked.
     #[error("there is no store in {}", dir.display())]
@@ -105,6 +123,16 @@ pub enum StartError {
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The process may not have as many files open as a server needs for itself.
+    #[error(
+        "this process may have {most} files open, which is too few: a server needs {needed}, and one for each connection"
+    )]
+    TooFewDescriptors {
+        /// How many it may.
+        most: usize,
+        /// The fewest that it needs.
+        needed: usize,
+    },
     /// The process is ending.
     #[error("the start was cut short")]
     CutShort,
@@ -117,10 +145,28 @@ impl From<LedgerError> for StartError {
 }
 
 impl StartError {
+    /// A store that does not open, in words about its directory where the operating system denies it.
+    pub(crate) fn opening(dir: &Path, error: LogError) -> Self {
+        match error {
+            LogError::Io { source } => {
+                Self::DataDir { dir: dir.to_owned(), source: io::Error::new(source.kind(), source) }
+            }
+            error => error.into(),
+        }
+    }
+
     /// What to do about it, as one sentence in the imperative; none where the text says it all.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::DataDir { .. } => Some("give a directory that you may write to with --data DIR"),
+            Self::DataDir { .. } => {
+                Some("let this user write to it and to all in it, or give another directory with --data DIR")
+            }
+            Self::OthersData { .. } => Some(
+                "run it as the user whom the data directory belongs to, or give the directory and all in it to this one with `chown -R`",
+            ),
+            Self::OpenDataDir { .. } => {
+                Some("close it with `chmod 700`, after asking who may have read or written in it")
+            }
             Self::NoStore { .. } => Some("name the data directory of a server with --data DIR"),
             Self::StoreInTheWay { .. } => Some(
                 "move it away and keep it: it may hold changes that the copy lacks; or name another --data DIR",
@@ -144,6 +190,11 @@ impl StartError {
             Self::LogKey(LogKeyError::TooOpen { .. }) => {
                 Some("make it yours alone with `chmod 600`, after asking who may have read it")
             }
+            Self::LogKey(LogKeyError::Io { source, .. })
+                if matches!(source.kind(), io::ErrorKind::PermissionDenied) =>
+            {
+                Some("give the file to the server's user with `chown`, and close it with `chmod 600`")
+            }
             Self::LogKey(LogKeyError::Malformed { .. } | LogKeyError::Io { .. })
             | Self::OtherLogKey { .. } => Some(
                 "put back the log.key that belongs to this data directory: replicas trust no checkpoint signed by another",
@@ -160,6 +211,9 @@ impl StartError {
             }
             Self::Address { .. } => Some("give another address with --listen ADDR:PORT"),
             Self::Tls(error) => Some(error.hint()),
+            Self::TooFewDescriptors { .. } => {
+                Some("raise the limit: `ulimit -n 1024`, or LimitNOFILE=1024 in the unit")
+            }
             Self::CutShort => None,
         }
     }
@@ -182,6 +236,8 @@ impl StartError {
                 | LogError::Io { .. },
             )
             | Self::DataDir { .. }
+            | Self::OthersData { .. }
+            | Self::OpenDataDir { .. }
             | Self::NoStore { .. }
             | Self::StoreInTheWay { .. }
             | Self::RestoreUnfinished { .. }
@@ -195,6 +251,7 @@ impl StartError {
             | Self::AddressTaken { .. }
             | Self::Address { .. }
             | Self::Tls(_)
+            | Self::TooFewDescriptors { .. }
             | Self::CutShort => 1,
         }
     }

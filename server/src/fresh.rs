@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::StartError;
+use crate::guard;
 use crate::log_key;
 
 /// The file in a directory whose restore is not finished. A restore holds its lock.
@@ -63,6 +64,9 @@ impl Fresh {
             }
         }
         log_key::make_data_dir(dir).map_err(failed)?;
+        if !mark.is_file() {
+            guard::closed(dir)?;
+        }
         let file =
             fs::File::options().create(true).write(true).truncate(false).open(&mark).map_err(failed)?;
         file.try_lock().map_err(|_| in_the_way())?;

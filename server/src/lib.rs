@@ -4,6 +4,9 @@
 //! and exit codes around it, and `radslag quickstart` and the tests call it in their own process. What a call means is decided by
 //! `radslag-engine`; here requests are checked, answers shaped, and errors put into words.
 
+/// The release and the commit that it was built from, as `0.1.0 (1dffa0864c1e)`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RADSLAG_COMMIT"), ")");
+
 mod backup;
 mod check;
 pub mod config;
@@ -12,6 +15,7 @@ mod control;
 mod error;
 mod fresh;
 mod from_replica;
+mod guard;
 mod host;
 mod limits;
 mod log_key;
@@ -27,13 +31,14 @@ mod tls;
 mod transfer;
 
 pub use backup::{BackedUp, Progress, backup};
-pub use check::{Checked, check};
+pub use check::{Checked, CheckedStore, check};
 pub use config::{Config, ConfigError, InForce, Setting, Settings, Source};
 pub use error::StartError;
 pub use from_replica::{Taken, restore_from_replicas};
 pub use limits::{LimitSettings, Limits};
 pub use log_key::LogKeyError;
 pub use metrics::Metrics;
+pub use port::check_descriptors;
 pub use recovery::RecoveryError;
 pub use restore::{Restored, restore};
 pub use running::{Running, start, start_on};

@@ -4,13 +4,23 @@ use serde::Deserialize;
 
 use crate::config::{ConfigError, Layers, parsed, within};
 
+/// A limit, for people.
+pub(crate) struct About {
+    /// Its key in the table.
+    pub(crate) key: &'static str,
+    /// The most that may be set.
+    pub(crate) most: u64,
+    /// What it limits.
+    pub(crate) what: &'static str,
+}
+
 /// Declares every limit once: its unit and meaning, its default, and the most that may be set. The least is 1.
 macro_rules! limits {
-    ($($(#[$doc:meta])* $key:ident: $type:ty = $default:expr, up to $most:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $key:ident: $type:ty = $default:expr, up to $most:expr;)*) => {
         /// The limits in force.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Limits {
-            $($(#[$doc])* pub $key: $type,)*
+            $($(#[doc = $doc])* pub $key: $type,)*
         }
 
         impl Default for Limits {
@@ -26,6 +36,10 @@ macro_rules! limits {
             $(/// The limit of this name.
             pub $key: Option<$type>,)*
         }
+
+        /// What each limit is, in the order of the file.
+        pub(crate) const ABOUT: &[About] =
+            &[$(About { key: stringify!($key), most: $most as u64, what: concat!($($doc),*) },)*];
 
         /// Settles each limit: a variable over the file over what is built in. There are no flags for them.
         pub(crate) fn settle(layers: &mut Layers<'_>, file: &LimitSettings) -> Result<Limits, ConfigError> {

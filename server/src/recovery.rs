@@ -141,7 +141,7 @@ impl From<LogKeyError> for RecoveryError {
 
 impl RecoveryError {
     /// What to do about it, as one sentence in the imperative; none where the text says it all.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Start(error) => error.hint(),
             Self::BackupInTheWay { .. } => Some("name a directory that is empty or not there yet"),

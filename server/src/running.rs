@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::error::StartError;
 use crate::fresh;
+use crate::guard;
 use crate::host::Host;
 use crate::log_key;
 use crate::metrics::{self, Metrics};
@@ -57,6 +58,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let tls = open_tls(&config)?;
     let for_opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || {
+        guard::own(&for_opening.data)?;
+        guard::closed(&for_opening.data)?;
         fresh::refuse_unservable(&for_opening.data)?;
         let store = Arc::new(open_store(&for_opening)?);
         let key = log_key::load_or_make(&for_opening.data, &SystemIds)?;
@@ -93,7 +96,7 @@ pub(crate) fn open_store(config: &Config) -> Result<SledLog, StartError> {
         .map_err(|source| StartError::DataDir { dir: config.data.clone(), source })?;
     let options =
         OpenOptions { cache_bytes: config.cache_mib.saturating_mul(1 << 20), ..OpenOptions::default() };
-    Ok(SledLog::open(&config.data, options)?)
+    SledLog::open(&config.data, options).map_err(|error| StartError::opening(&config.data, error))
 }
 
 pub(crate) fn open_engine(
@@ -145,7 +148,7 @@ async fn serve(
     // A store in memory has no directory, and nobody backs it up.
     #[cfg(unix)]
     let control = store.as_ref().and_then(|_| listen_for_backups(&config.data, &host));
-    tracing::info!(%addr, tls = tls.is_some(), open_enrolment = config.open_enrolment(), "serving");
+    tracing::info!(%addr, tls = tls.is_some(), open_enrolment = config.open_enrolment(), version = crate::VERSION, "serving");
     Ok(Running {
         addr,
         engine,

@@ -471,6 +471,7 @@ pub fn all_equal(replicas: &[&Municipality]) {
 /// Something in it cannot be read, or the target cannot be written.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

@@ -1,4 +1,4 @@
-//! `GET /metrics`, for Prometheus, on an address of its own. It says how much and how long, and nothing of what is in a programme; its
+//! `GET /metrics` for Prometheus and `GET /health` for whoever watches, on an address of its own. It says how much and how long, and nothing of what is in a programme; its
 //! callers are not known, so the address is one that only they reach.
 
 mod tally;
@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use radslag_core::id::ProgramId;
 use radslag_engine::engine::Engine;
+use radslag_proto::status::Reason;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -109,24 +110,51 @@ async fn answer(
     host: Arc<Host>,
     port: Arc<Port>,
 ) -> Result<Response<String>, Infallible> {
-    if request.uri().path() != "/metrics" {
-        return Ok(said(StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned()));
-    }
+    let health = match request.uri().path() {
+        "/metrics" => false,
+        "/health" => true,
+        _ => return Ok(said(StatusCode::NOT_FOUND, "there are /metrics and /health\n".to_owned())),
+    };
     if request.method() != Method::GET {
-        return Ok(said(StatusCode::METHOD_NOT_ALLOWED, "metrics are for GET\n".to_owned()));
+        return Ok(said(StatusCode::METHOD_NOT_ALLOWED, "both are for GET\n".to_owned()));
+    }
+    if health {
+        return Ok(how_it_is(&host));
     }
     // The programmes are looked at for it, which takes as long as they are large.
     let told =
         tokio::task::spawn_blocking(move || host.engine().ok().map(|engine| tell(&engine, &host, &port)));
     Ok(match told.await {
         Ok(Some(text)) => said(StatusCode::OK, text),
-        _ => said(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down\n".to_owned()),
+        _ => unwell("the server is shutting down"),
     })
+}
+
+/// Whether it serves and records. What is wrong is for an operator: whoever only reads may go on all the same.
+fn how_it_is(host: &Host) -> Response<String> {
+    let Ok(engine) = host.engine() else { return unwell("the server is shutting down") };
+    if host.stopping().is_so() {
+        return unwell("the server is shutting down");
+    }
+    // The writer tells whoever pushes, and never takes it back.
+    if host.tally().failed().contains_key(Reason::WritesStopped.name()) {
+        return unwell("writes have stopped: the log says why; mend it and restart");
+    }
+    let clock = engine.clock_standing(None);
+    if !clock.records() {
+        return unwell(&format!("nothing is recorded: {clock}"));
+    }
+    said(StatusCode::OK, "ok\n".to_owned())
+}
+
+fn unwell(why: &str) -> Response<String> {
+    said(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
 }
 
 fn said(status: StatusCode, text: String) -> Response<String> {
     let mut response = Response::new(text);
     *response.status_mut() = status;
+    // The version is that of Prometheus's format, and harmless where the text is another.
     let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
@@ -134,6 +162,8 @@ fn said(status: StatusCode, text: String) -> Response<String> {
 
 fn tell(engine: &Engine, host: &Host, port: &Port) -> String {
     let mut text = Text::default();
+    let built = [([("version", crate::VERSION.to_owned())], 1)];
+    text.of_each("radslag_build_info", "gauge", "Always 1; which build answers.", built);
     about_the_writer(&mut text, engine);
     about_programmes(&mut text, engine);
     about_callers(&mut text, host.tally(), port);

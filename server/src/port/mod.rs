@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::error::StartError;
 use crate::limits::Limits;
 use budget::Budget;
 
@@ -25,6 +26,9 @@ pub(crate) use serve::serve;
 
 /// What the process needs for itself of the descriptors that it may have open: the store, the log, the runtime.
 const OWN_DESCRIPTORS: usize = 64;
+
+/// The fewest that a server starts with: what it has open itself by then, and some callers.
+const FEWEST_DESCRIPTORS: usize = 32;
 
 /// What somebody met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +230,19 @@ fn fewer_than_descriptors(connections: usize) -> usize {
         );
     }
     connections.min(room)
+}
+
+/// Refuses to start where the process may have too little open for a server: it would fail somewhere in the middle.
+///
+/// # Errors
+/// [`StartError::TooFewDescriptors`].
+pub fn check_descriptors() -> Result<(), StartError> {
+    match descriptors() {
+        Some(most) if most < FEWEST_DESCRIPTORS => {
+            Err(StartError::TooFewDescriptors { most, needed: FEWEST_DESCRIPTORS })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How many descriptors this process may have open; none where there is no limit.

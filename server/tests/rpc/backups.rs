@@ -51,7 +51,7 @@ async fn signatures_that_outweigh_the_log_fit_into_frames_and_commits() {
     assert_eq!((done[0].program, done[0].position.get()), (town.program, head));
     running.shutdown().await;
     let checked = check(&to).unwrap();
-    assert_eq!(*checked[0].outcome.as_ref().unwrap(), (done[0].position, done[0].root));
+    assert_eq!(*checked.programmes[0].outcome.as_ref().unwrap(), (done[0].position, done[0].root));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,5 +127,5 @@ async fn what_a_server_did_not_say_to_the_end_or_did_not_say_right_is_no_backup(
     }
     let done = back_up(&data, &to).await.unwrap();
     assert_eq!(done[0].position.get(), 6);
-    assert_eq!(check(&to).unwrap()[0].outcome.as_ref().unwrap().1, done[0].root);
+    assert_eq!(check(&to).unwrap().programmes[0].outcome.as_ref().unwrap().1, done[0].root);
 }

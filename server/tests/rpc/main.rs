@@ -11,8 +11,11 @@ mod ending;
 mod filtering;
 mod floods;
 mod following;
+mod handbook;
 mod harness;
 mod metrics;
+#[cfg(unix)]
+mod operator;
 mod outcomes;
 mod pages;
 mod port;

@@ -30,8 +30,9 @@ async fn a_restart_keeps_everything() {
     running.shutdown().await;
 
     let checked = check(&on_disk(&dir).data).unwrap();
-    assert_eq!(checked.len(), 1);
-    assert_eq!(checked[0].outcome.as_ref().unwrap().0.get(), 7);
+    checked.key.unwrap();
+    assert_eq!(checked.programmes.len(), 1);
+    assert_eq!(checked.programmes[0].outcome.as_ref().unwrap().0.get(), 7);
 
     let running = start(on_disk(&dir)).await.unwrap();
     let mut client = Client::of(&running).await;

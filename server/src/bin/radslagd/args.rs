@@ -9,7 +9,7 @@ use radslag_server::{LimitSettings, Metrics, Settings};
 
 /// Serves Rådslag programmes to municipalities' replicas.
 #[derive(Debug, Parser)]
-#[command(name = "radslagd", version, disable_help_subcommand = true)]
+#[command(name = "radslagd", version = radslag_server::VERSION, disable_help_subcommand = true)]
 #[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
     Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS, RADSLAG_METRICS, RADSLAG_TLS_CERT and RADSLAG_TLS_KEY, these before \
     the file that --config or RADSLAG_CONFIG names, and that before the defaults. The limits have no flags: their keys in the file are \
@@ -87,7 +87,11 @@ pub(crate) enum Command {
     /// Serves until Ctrl-C or SIGTERM. What `radslagd` alone does.
     Serve,
     /// Prints the configuration in force and where each value of it comes from
-    Config,
+    Config {
+        /// Prints a table of every setting instead: its default, what it takes and what it does
+        #[arg(long)]
+        reference: bool,
+    },
     /// Verifies every log of a store that no server has open
     Check,
     /// Backs every log and the log's key up into a directory, while the server runs or when it does not

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use radslag_server::{
-    Config, ConfigError, InForce, Progress, RecoveryError, StartError, backup, check, config, restore,
-    restore_from_replicas, start, telemetry,
+    Config, ConfigError, InForce, Progress, RecoveryError, StartError, backup, check, check_descriptors,
+    config, restore, restore_from_replicas, start, telemetry,
 };
 
 use crate::args::{Args, Command};
+use crate::notify;
 use crate::reread::reread;
 use crate::say;
 use crate::signals::{Asked, Signals};
@@ -37,7 +38,8 @@ pub(crate) fn run(args: Args) -> u8 {
     let config = Config { accept_clock, ..in_force.config.clone() };
     let done = match args.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config, in_force, settle),
-        Command::Config => print(&in_force),
+        Command::Config { reference: false } => print(&in_force),
+        Command::Config { reference: true } => print_reference(),
         Command::Check => check_store(&config),
         Command::Backup { dir } => back_up(&config, &dir),
         Command::Restore { dir: Some(dir), from_replica: _, log_key: _ } => restore_store(&config, &dir),
@@ -91,11 +93,21 @@ fn print(in_force: &InForce) -> Result<(), u8> {
     say::line(&format!("# beginning programmes and enrolling devices is {open}"))
 }
 
+fn print_reference() -> Result<(), u8> {
+    match config::reference() {
+        Ok(table) => say::line(table.trim_end()),
+        Err(error) => {
+            say::error(&error, None);
+            Err(FAILED)
+        }
+    }
+}
+
 fn check_store(config: &Config) -> Result<(), u8> {
     telemetry::start(&config.log);
     let checked = check(&config.data).map_err(|error| failed(&error))?;
     let mut outcome = Ok(());
-    for programme in &checked {
+    for programme in &checked.programmes {
         let id = programme.program;
         match &programme.outcome {
             Ok((head, root)) => say::line(&format!("{id}  verified  {head} records, root {root}"))?,
@@ -105,10 +117,13 @@ fn check_store(config: &Config) -> Result<(), u8> {
             }
         }
     }
-    if checked.is_empty() {
+    if checked.programmes.is_empty() {
         say::line("the store holds no programme")?;
     }
-    if outcome.is_err() {
+    if let Err(error) = &checked.key {
+        outcome = outcome.and(Err(failed(error)));
+    }
+    if outcome == Err(LOG_FAILED) {
         say::sentence(
             "a log failed verification",
             Some(
@@ -185,6 +200,7 @@ fn serve(
     settle: impl Fn() -> Result<InForce, ConfigError>,
 ) -> Result<(), u8> {
     telemetry::start(&config.log);
+    check_descriptors().map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -198,10 +214,12 @@ fn serve(
         if told.is_err() {
             tracing::warn!("nobody reads stdout");
         }
+        notify::tell(notify::READY);
         let mut in_force = in_force;
         while signals.wait().await == Asked::Reread {
             reread(&mut in_force, settle(), &running);
         }
+        notify::tell(notify::STOPPING);
         running.shutdown().await;
         Ok(())
     })

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod notify;
 mod reread;
 mod say;
 mod signals;

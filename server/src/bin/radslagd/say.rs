@@ -22,7 +22,7 @@ pub(crate) fn error(error: &dyn Error, hint: Option<&str>) {
     let mut text = format!("error: {error}\n");
     let mut cause = error.source();
     while let Some(source) = cause {
-        text.push_str(&format!("caused by: {source}\n"));
+        text.push_str(&format!("caused by: {}\n", source.to_string().trim_end()));
         cause = source.source();
     }
     put(text, hint);
