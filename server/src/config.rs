@@ -139,6 +139,9 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// A variable of the environment names a limit that there is not. Other variables may be the clients'.
+    #[error("the environment variable {0} is of no limit")]
+    UnknownVariable(String),
     /// A value is not one that the setting takes.
     #[error("{key} is {value:?} by {source_name}: {what}", source_name = .from)]
     Value {
@@ -220,6 +223,21 @@ fn tls_files(
         (cert, None) => layers.check("tls_key", given(&cert, "tls_cert needs its key"))?,
     }
     Ok(None)
+}
+
+/// Refuses variables that look like a limit's and are none: a limit that is misspelt would not be in force.
+///
+/// # Errors
+/// [`ConfigError::UnknownVariable`], the first of them.
+pub fn check_variables(names: impl IntoIterator<Item = OsString>) -> Result<(), ConfigError> {
+    for name in names {
+        let name = name.to_string_lossy();
+        let Some(limit) = name.strip_prefix("RADSLAG_LIMITS_") else { continue };
+        if !limits::ABOUT.iter().any(|about| about.key.to_uppercase() == limit) {
+            return Err(ConfigError::UnknownVariable(name.into_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn read_file(path: &Path) -> Result<Settings, ConfigError> {
@@ -334,6 +352,14 @@ mod tests {
             error,
             "tls_cert is \"off\" by environment variable RADSLAG_TLS_CERT: tls_key needs its certificate"
         );
+    }
+
+    #[test]
+    fn a_variable_of_no_limit_is_an_error_and_one_of_somebody_else_is_not() {
+        let names = |names: &[&str]| check_variables(names.iter().map(OsString::from));
+        names(&["PATH", "RADSLAG_SERVER", "RADSLAG_LIMITS_CALLS", "RADSLAG_LIMITS_FIRST_CALL_MS"]).unwrap();
+        let error = names(&["RADSLAG_LIMITS_CALLS", "RADSLAG_LIMITS_CALS"]).unwrap_err();
+        assert_eq!(error.to_string(), "the environment variable RADSLAG_LIMITS_CALS is of no limit");
     }
 
     #[test]

@@ -12,10 +12,11 @@ use radslag_engine::clock::Clock;
 use radslag_log::{EventLog, MemoryLog};
 use radslag_proto::api::v1 as api;
 use radslag_proto::status::Reason;
-use radslag_server::Config;
+use radslag_server::{Config, Metrics};
 use tonic::transport::Endpoint;
 
 use crate::harness::{Client, Town, accepted, config, on, reason};
+use crate::metrics::get;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 3_600;
@@ -49,6 +50,22 @@ impl Clock for Faked {
     fn steady(&self) -> Option<Duration> {
         Some(Duration::from_micros(self.steady.load(Ordering::Relaxed).unsigned_abs()))
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_records_nothing_is_no_health() {
+    let clock = Faked::at(400 * DAY);
+    let metrics = Metrics::On("127.0.0.1:0".parse().unwrap());
+    let (running, mut client) =
+        on(Config { metrics, ..config() }, Arc::new(MemoryLog::new()), Arc::clone(&clock) as _).await;
+    Town::begin(&mut client).await;
+    assert!(get(&running, "GET /health").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    clock.set_forward(7_200);
+    let said = get(&running, "GET /health").await;
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("nothing is recorded: the clock"), "{said}");
+    clock.set_forward(-7_200);
+    assert!(get(&running, "GET /health").await.ends_with("\r\n\r\nok\n"));
+    running.shutdown().await;
 }
 
 async fn standing(client: &mut Client, town: &Town) -> api::ClockStanding {

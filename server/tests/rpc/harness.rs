@@ -1,5 +1,7 @@
 //! A server in this process, clients of it, and devices that sign.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use radslag_core::digest::Digest;
@@ -316,9 +318,10 @@ pub(crate) fn refused(answer: &api::Answer) -> Option<&str> {
     }
 }
 
-/// A store in memory whose commits wait at a gate.
+/// A store in memory whose commits wait at a gate, or fail.
 pub(crate) struct GatedLog {
     log: MemoryLog,
+    broken: AtomicBool,
     closed: Mutex<bool>,
     opened: Condvar,
     /// Tells that a commit has come to the closed gate.
@@ -328,11 +331,17 @@ pub(crate) struct GatedLog {
 impl GatedLog {
     pub(crate) fn new() -> Self {
         let (closed, opened) = (Mutex::new(false), Condvar::new());
-        Self { log: MemoryLog::new(), closed, opened, waiting: Notify::new() }
+        let broken = AtomicBool::new(false);
+        Self { log: MemoryLog::new(), broken, closed, opened, waiting: Notify::new() }
     }
 
     pub(crate) fn close(&self) {
         *self.closed.lock().unwrap() = true;
+    }
+
+    /// From now on every commit fails as on a disk that does.
+    pub(crate) fn break_down(&self) {
+        self.broken.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn open(&self) {
@@ -355,6 +364,9 @@ impl EventLog for GatedLog {
         while *closed {
             self.waiting.notify_one();
             closed = self.opened.wait(closed).unwrap();
+        }
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk is broken").into());
         }
         self.log.commit(commit)
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use radslag_engine::clock::SystemClock;
 use radslag_log::MemoryLog;
 use radslag_proto::api::v1 as api;
+use radslag_proto::status::Reason;
 use radslag_server::{Config, Limits, Metrics, Running};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Town, accepted, config, on, refused};
+use crate::harness::{GatedLog, Town, accepted, config, on, reason, refused};
 use crate::raw::{closed, soon};
 
-async fn get(running: &Running, request: &str) -> String {
+pub(crate) async fn get(running: &Running, request: &str) -> String {
     let mut socket = TcpStream::connect(running.metrics_addr().unwrap()).await.unwrap();
     socket.write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
     let mut said = String::new();
@@ -75,6 +76,28 @@ async fn metrics_tell_what_was_pushed_refused_followed_and_turned_away() {
     assert!(get(&running, "GET /").await.starts_with("HTTP/1.1 404 "));
     assert!(get(&running, "POST /metrics").await.starts_with("HTTP/1.1 405 "));
     drop(stream);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn writing_that_has_stopped_is_no_health_and_reading_goes_on() {
+    let log = Arc::new(GatedLog::new());
+    let config = Config { metrics: Metrics::On("127.0.0.1:0".parse().unwrap()), ..config() };
+    let (running, mut client) = on(config, Arc::clone(&log) as _, Arc::new(SystemClock)).await;
+    let mut town = Town::begin(&mut client).await;
+    assert!(get(&running, "GET /health").await.ends_with("\r\n\r\nok\n"));
+    log.break_down();
+    // The first is in doubt, and all after it are declined.
+    for _ in 0..2 {
+        let event = town.device.retitle(town.activity, "Lunchmöte");
+        let bundle = Some(town.device.sign(&[event]));
+        let pushed = client.sync.push(api::PushRequest { bundle, request_id: String::new() }).await;
+        assert_eq!(reason(&pushed.unwrap_err()).reason, Reason::WritesStopped);
+    }
+    let said = get(&running, "GET /health").await;
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("writes have stopped"), "{said}");
+    assert_eq!(client.head(town.program).await, 6);
+    assert!(get(&running, "POST /health").await.starts_with("HTTP/1.1 405 "));
     running.shutdown().await;
 }
 

@@ -269,6 +269,8 @@ fn a_configuration_that_is_half_written_or_cannot_be_read_says_where() {
         .says("cannot be read")
         .says("--config");
     Said::of(radslagd().args(["config", "--config"]).arg(dir.path())).exits(2).says("cannot be read");
+    let misspelt = Said::of(radslagd().arg("config").env("RADSLAG_LIMITS_CONECTIONS", "9")).exits(2);
+    misspelt.says("the environment variable RADSLAG_LIMITS_CONECTIONS is of no limit");
     // An empty one is a whole one.
     fs::write(&file, "").unwrap();
     assert_eq!(run(radslagd().args(["config", "--config"]).arg(&file)).0, Some(0));

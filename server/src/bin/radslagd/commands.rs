@@ -27,7 +27,10 @@ const BETWEEN_WORDS: Duration = Duration::from_secs(1);
 pub(crate) fn run(args: Args) -> u8 {
     let accept_clock = args.flags.accept_clock;
     let (flags, file) = args.flags.into_settings();
-    let settle = || config::settle(flags.clone(), file.clone(), |name| std::env::var_os(name));
+    let settle = || {
+        config::check_variables(std::env::vars_os().map(|(name, _)| name))?;
+        config::settle(flags.clone(), file.clone(), |name| std::env::var_os(name))
+    };
     let in_force = match settle() {
         Ok(in_force) => in_force,
         Err(error) => {
@@ -59,6 +62,7 @@ fn hint_for(error: &ConfigError) -> Option<&'static str> {
         ConfigError::Invalid { .. } => Some(
             "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key and the table limits; `radslagd config` prints them all",
         ),
+        ConfigError::UnknownVariable(_) => Some("`radslagd config --reference` has them all"),
         ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
     }
 }
