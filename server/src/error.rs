@@ -34,14 +34,6 @@ pub enum StartError {
         /// Whom the process runs as.
         user: u32,
     },
-    /// Others may look into the data directory.
-    #[error("the data directory {} is open to others (mode {mode:03o})", dir.display())]
-    OpenDataDir {
-        /// Which.
-        dir: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
     /// There is nothing in the data directory that could be checked.
     #[error("there is no store in {}", dir.display())]
     NoStore {
@@ -164,9 +156,6 @@ impl StartError {
             Self::OthersData { .. } => Some(
                 "run it as the user whom the data directory belongs to, or give the directory and all in it to this one with `chown -R`",
             ),
-            Self::OpenDataDir { .. } => {
-                Some("close it with `chmod 700`, after asking who may have read or written in it")
-            }
             Self::NoStore { .. } => Some("name the data directory of a server with --data DIR"),
             Self::StoreInTheWay { .. } => Some(
                 "move it away and keep it: it may hold changes that the copy lacks; or name another --data DIR",
@@ -237,7 +226,6 @@ impl StartError {
             )
             | Self::DataDir { .. }
             | Self::OthersData { .. }
-            | Self::OpenDataDir { .. }
             | Self::NoStore { .. }
             | Self::StoreInTheWay { .. }
             | Self::RestoreUnfinished { .. }

@@ -40,10 +40,11 @@ fn own_one(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Refuses a directory that others may look into; an empty one is closed.
+/// Closes a directory that others may look into. A copy that was unpacked, the top of a file system and what an administrator made by hand
+/// are all open at first; keys in it that others may have read are refused for themselves.
 ///
 /// # Errors
-/// [`StartError::OpenDataDir`], or it cannot be looked at or closed.
+/// It cannot be looked at or closed.
 pub(crate) fn closed(dir: &Path) -> Result<(), StartError> {
     let failed = |source| StartError::DataDir { dir: dir.to_owned(), source };
     let mode = match mode(dir) {
@@ -54,7 +55,8 @@ pub(crate) fn closed(dir: &Path) -> Result<(), StartError> {
         return Ok(());
     }
     if fs::read_dir(dir).map_err(failed)?.next().is_some() {
-        return Err(StartError::OpenDataDir { dir: dir.to_owned(), mode });
+        let was = format!("{mode:03o}");
+        tracing::warn!(dir = %dir.display(), was, "the data directory was open to others and is closed to them now (mode 700)");
     }
     close(dir).map_err(failed)
 }

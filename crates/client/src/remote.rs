@@ -77,7 +77,8 @@ impl Remote {
         let remote = Self { server: server.to_owned(), channel };
         // Whoever takes connections and says nothing is as good as not there.
         let answer = tokio::time::timeout(CONNECT, remote.hello("")).await;
-        match answer.map_err(|elapsed| no_answer(Box::new(elapsed)))? {
+        // A stranger who hangs up at once, again and again, takes as long as one who says nothing.
+        match answer.unwrap_or_else(|elapsed| Err(no_answer(Box::new(elapsed)))) {
             Ok(_) => Ok(remote),
             // A server that ends right now hangs up just as a stranger does; only the stranger says something else when asked anew.
             Err(ClientError::NoAnswer { source, .. }) if !safe => {

@@ -29,6 +29,18 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "cargo run --release -p radslag-bench",
         "crates/bench/tests/bench.rs runs every scenario",
     ),
+    ("docs/operating.md", "cd radslag", "it goes into the clone"),
+    (
+        "docs/operating.md",
+        "cargo build --release",
+        "the programs that were built for this test take its place",
+    ),
+    (
+        "docs/operating.md",
+        "openssl ",
+        "needs openssl; tests/tests/e2e/tls.rs makes certificates with a library",
+    ),
+    ("docs/operating.md", "chmod 600 server.key", "openssl makes it"),
     ("docs/api.md", "", "tests/python/client_test.py runs the page"),
     ("", "sudo ", "needs a machine of its own"),
     ("", "useradd ", "needs a machine of its own"),

@@ -48,7 +48,8 @@ impl Helps {
                 continue;
             }
             let commands = commands(self.help(&path));
-            let is_command = commands.iter().any(|command| command == word);
+            let is_command = commands.iter().any(|command| command == word)
+                || (path.len() == 1 && may_descend && is_name(word) && is_hidden(&path[0], word));
             if may_descend && is_command {
                 path.push(word.to_owned());
             } else if path.len() == 1 && may_descend && is_name(word) && !follows_a_flag(span, word) {
@@ -68,6 +69,12 @@ impl Helps {
             String::from_utf8(output.stdout).unwrap()
         })
     }
+}
+
+/// Whether there is a command that the list in the help leaves out.
+fn is_hidden(program: &str, word: &str) -> bool {
+    let program = if program == "radslag" { radslag() } else { radslagd() };
+    Command::new(program).args([word, "--help"]).output().unwrap().status.success()
 }
 
 /// Whether a word may be what a flag is set to.
