@@ -51,6 +51,8 @@ pub struct Config {
     pub heartbeat_ms: u64,
     /// Where metrics are told; to everybody who reaches that address.
     pub metrics: Metrics,
+    /// The collector that spans are handed to; only in a build with the feature `otlp`.
+    pub otlp: Option<String>,
     /// The certificate that is shown; none where no TLS is spoken.
     pub tls: Option<TlsFiles>,
     /// How much others may take of the server.
@@ -68,6 +70,7 @@ impl Default for Config {
             accept_clock: false,
             heartbeat_ms: 25_000,
             metrics: Metrics::Off,
+            otlp: None,
             tls: None,
             limits: Limits::default(),
         }
@@ -100,6 +103,8 @@ pub struct Settings {
     pub heartbeat_ms: Option<u64>,
     /// [`Config::metrics`]: an address, or `off`.
     pub metrics: Option<Metrics>,
+    /// [`Config::otlp`]: an address, or `off`.
+    pub otlp: Option<String>,
     /// The certificate's file of [`Config::tls`]: a path, or `off`.
     pub tls_cert: Option<MaybePath>,
     /// The key's file of [`Config::tls`]: a path, or `off`.
@@ -190,6 +195,7 @@ pub fn settle(
             &parsed,
         )?,
         metrics: layers.pick("metrics", flags.metrics, from_file.metrics, built_in.metrics, &parsed)?,
+        otlp: otlp(&mut layers, flags.otlp, from_file.otlp)?,
         tls: tls_files(
             &mut layers,
             (flags.tls_cert, from_file.tls_cert),
@@ -202,6 +208,20 @@ pub fn settle(
     layers.check("cache_mib", within(config.cache_mib, MOST_CACHE_MIB))?;
     layers.check("heartbeat_ms", within(config.heartbeat_ms, MOST_HEARTBEAT_MS))?;
     Ok(InForce { config, settings: layers.into_settings() })
+}
+
+/// A collector, or none.
+fn otlp(
+    layers: &mut Layers<'_>,
+    flag: Option<String>,
+    file: Option<String>,
+) -> Result<Option<String>, ConfigError> {
+    let otlp = layers.pick("otlp", flag, file, "off".to_owned(), &parsed)?;
+    if otlp == "off" {
+        return Ok(None);
+    }
+    layers.check("otlp", telemetry::check_collector(&otlp))?;
+    Ok(Some(otlp))
 }
 
 /// Both files or none; of each what the flag and the file say.

@@ -32,6 +32,10 @@ fn about(key: &str) -> Option<(String, &'static str)> {
             "an address and a port, or `off`".to_owned(),
             "Where `GET /metrics` and `GET /health` are answered, to everybody who reaches it.",
         ),
+        "otlp" => (
+            "a collector's address, or `off`".to_owned(),
+            "Hands the spans of calls to a collector, as `http://127.0.0.1:4317` (OTLP over gRPC). Only in a program that was built with `--features otlp`.",
+        ),
         "tls_cert" => (
             "a file, or `off`".to_owned(),
             "Speaks TLS with this certificate: PEM, the server's own first, then those between it and its authority. Taken up at SIGHUP.",
@@ -75,6 +79,6 @@ mod tests {
             assert!(!takes.is_empty() && what.trim().ends_with('.'), "{}: {takes}, {what}", setting.key);
         }
         assert_eq!(about("limits.conections"), None);
-        assert_eq!(reference().unwrap().lines().count(), 2 + 9 + limits::ABOUT.len());
+        assert_eq!(reference().unwrap().lines().count(), 2 + 10 + limits::ABOUT.len());
     }
 }

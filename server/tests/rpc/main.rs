@@ -16,6 +16,7 @@ mod harness;
 mod metrics;
 #[cfg(unix)]
 mod operator;
+mod otlp;
 mod outcomes;
 mod pages;
 mod port;

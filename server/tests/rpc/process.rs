@@ -49,6 +49,7 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "cache_mib = 64                        # default",
             "heartbeat_ms = 25000                  # default",
             "metrics = \"off\"                       # default",
+            "otlp = \"off\"                          # default",
             "tls_cert = \"off\"                      # default",
             "tls_key = \"off\"                       # default",
             "limits.connections = 9                # environment variable RADSLAG_LIMITS_CONNECTIONS",

@@ -11,7 +11,7 @@ use radslag_server::{LimitSettings, Metrics, Settings};
 #[derive(Debug, Parser)]
 #[command(name = "radslagd", version = radslag_server::VERSION, disable_help_subcommand = true)]
 #[command(after_help = "Example: radslagd serve --data ./radslag-data --listen 127.0.0.1:7420\n\n\
-    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS, RADSLAG_METRICS, RADSLAG_TLS_CERT and RADSLAG_TLS_KEY, these before \
+    Flags go before RADSLAG_DATA, RADSLAG_LISTEN, RADSLAG_LOG, RADSLAG_QUEUE, RADSLAG_CACHE_MIB, RADSLAG_HEARTBEAT_MS, RADSLAG_METRICS, RADSLAG_OTLP, RADSLAG_TLS_CERT and RADSLAG_TLS_KEY, these before \
     the file that --config or RADSLAG_CONFIG names, and that before the defaults. The limits have no flags: their keys in the file are \
     limits.connections and so on, their variables RADSLAG_LIMITS_CONNECTIONS and so on; `radslagd config` lists them, docs/limits.md says \
     what each does.\n\n\
@@ -50,13 +50,16 @@ pub(crate) struct Flags {
     /// Where `GET /metrics` tells Prometheus how the server does, to everybody who reaches it, such as 127.0.0.1:9420 [default: off]
     #[arg(long, global = true, value_name = "ADDR:PORT")]
     metrics: Option<Metrics>,
+    /// The collector that the spans of calls are handed to, such as http://127.0.0.1:4317, if it was built with that [default: off]
+    #[arg(long, global = true, value_name = "URL")]
+    otlp: Option<String>,
     /// Speaks TLS, with this certificate: PEM, its own first and then those between it and its authority; SIGHUP reads it again [default: off]
     #[arg(long, global = true, value_name = "FILE")]
     tls_cert: Option<MaybePath>,
     /// The certificate's private key: PEM, not encrypted, closed to others [default: off]
     #[arg(long, global = true, value_name = "FILE")]
     tls_key: Option<MaybePath>,
-    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key, and a table limits
+    /// A TOML file with any of: data, listen, log, queue, cache_mib, heartbeat_ms, metrics, otlp, tls_cert, tls_key, and a table limits
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -64,7 +67,9 @@ pub(crate) struct Flags {
 impl Flags {
     /// What the flags say, and the file that they name.
     pub(crate) fn into_settings(self) -> (Settings, Option<PathBuf>) {
-        let Self { data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key, .. } = self;
+        let Self {
+            data, listen, log, queue, cache_mib, heartbeat_ms, metrics, otlp, tls_cert, tls_key, ..
+        } = self;
         let limits = LimitSettings::default();
         let settings = Settings {
             data,
@@ -74,6 +79,7 @@ impl Flags {
             cache_mib,
             heartbeat_ms,
             metrics,
+            otlp,
             tls_cert,
             tls_key,
             limits,

@@ -60,7 +60,7 @@ fn hint_for(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Unreadable { .. } => Some("name a file that is there with --config FILE"),
         ConfigError::Invalid { .. } => Some(
-            "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics, tls_cert, tls_key and the table limits; `radslagd config` prints them all",
+            "the keys are data, listen, log, queue, cache_mib, heartbeat_ms, metrics, otlp, tls_cert, tls_key and the table limits; `radslagd config` prints them all",
         ),
         ConfigError::UnknownVariable(_) => Some("`radslagd config --reference` has them all"),
         ConfigError::Value { .. } => Some("`radslagd --help` says what each setting takes"),
@@ -203,13 +203,16 @@ fn serve(
     in_force: InForce,
     settle: impl Fn() -> Result<InForce, ConfigError>,
 ) -> Result<(), u8> {
-    telemetry::start(&config.log);
     check_descriptors().map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| no_runtime(&error))?;
-    runtime.block_on(async {
+    let traces = {
+        let _entered = runtime.enter();
+        telemetry::start_serving(&config)
+    };
+    let served = runtime.block_on(async {
         // Listened for before anybody is told that the server is there, so that no signal is missed.
         let mut signals = Signals::listen().map_err(|error| no_runtime(&error))?;
         let data = config.data.display().to_string();
@@ -226,7 +229,9 @@ fn serve(
         notify::tell(notify::STOPPING);
         running.shutdown().await;
         Ok(())
-    })
+    });
+    traces.end();
+    served
 }
 
 fn no_runtime(error: &io::Error) -> u8 {
