@@ -64,6 +64,35 @@ fn its_configurations_are_valid() {
     }
 }
 
+#[test]
+fn the_image_is_built_with_the_toolchain_and_set_up_by_settings_that_there_are() {
+    let read = |name: &str| fs::read_to_string(docs("..").join(name)).unwrap();
+    let image = read("Containerfile");
+    let toolchain = read("rust-toolchain.toml");
+    let channel =
+        toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+    // Any other would fetch this one while it builds.
+    assert!(image.contains(&format!("FROM docker.io/library/rust:{channel}-")), "{image}");
+    let settings: Vec<&str> = image.lines().filter_map(|line| line.strip_prefix("ENV ")).collect();
+    assert!(!settings.is_empty());
+    let mut command = radslagd();
+    command.arg("config").envs(settings.iter().map(|setting| setting.split_once('=').unwrap()));
+    let (code, out, err) = run(&mut command);
+    assert_eq!(code, Some(0), "{err}");
+    for setting in settings {
+        let (variable, value) = setting.split_once('=').unwrap();
+        let taken = out.lines().any(|line| line.contains(value) && line.ends_with(variable));
+        assert!(taken, "{setting} sets nothing: {out}");
+    }
+    // What is copied from the first image is what was built there.
+    for program in ["radslagd", "radslag"] {
+        assert!(
+            image.contains(&format!("--bin {program}"))
+                && image.contains(&format!("/src/target/release/{program}"))
+        );
+    }
+}
+
 #[cfg(unix)]
 #[test]
 #[allow(clippy::print_stderr, reason = "a skipped test says why to its reader")]
