@@ -30,7 +30,9 @@ fn help_and_version_go_to_stdout() {
     assert!(!stdout.contains("not yet"), "the help promises what is not there: {stdout}");
     let (code, stdout, _) = radslag(&["edit", "--help"]);
     assert!(code == Some(0) && stdout.contains("Examples: radslag edit"), "{stdout}");
-    assert_eq!(radslag(&["--version"]).1, format!("radslag {}\n", env!("CARGO_PKG_VERSION")));
+    // The release and the commit that it was built from.
+    let version = radslag(&["--version"]).1;
+    assert_eq!(version, format!("radslag {} ({})\n", env!("CARGO_PKG_VERSION"), env!("RADSLAG_COMMIT")));
 }
 
 #[test]

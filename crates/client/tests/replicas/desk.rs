@@ -29,6 +29,8 @@ pub(crate) async fn serve(data: &Path, listen: &str) -> (Running, Remote) {
 
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
+    // No server takes a directory that is open to others.
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
