@@ -64,6 +64,7 @@ pub fn backup(
     let source = Source::open(data)?;
     let fresh = Fresh::begin(dir, Purpose::Backup, &[data]).map_err(|error| match error {
         StartError::StoreInTheWay { dir } => RecoveryError::BackupInTheWay { dir },
+        StartError::DataDir { dir, source } => RecoveryError::BackupDenied { dir, source },
         StartError::InsideTheCopy { dir } => RecoveryError::BackupInside { dir },
         other => other.into(),
     })?;

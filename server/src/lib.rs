@@ -42,4 +42,4 @@ pub use port::check_descriptors;
 pub use recovery::RecoveryError;
 pub use restore::{Restored, restore};
 pub use running::{Running, start, start_on};
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{TlsError, TlsFiles, check_certificate};

@@ -29,6 +29,15 @@ pub enum RecoveryError {
         /// Where.
         dir: PathBuf,
     },
+    /// The backup cannot be written.
+    #[error("the backup cannot be written to {}", dir.display())]
+    BackupDenied {
+        /// Where.
+        dir: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: io::Error,
+    },
     /// Somebody has the store open, and no server answers there.
     #[error("{} is in use, and no radslagd answers there", dir.display())]
     NobodyAnswers {
@@ -148,6 +157,9 @@ impl RecoveryError {
             Self::BackupInside { .. } => {
                 Some("name a directory outside the data directory, best on another disk")
             }
+            Self::BackupDenied { .. } => {
+                Some("name a directory that this user may write to, or not there yet in one that they may")
+            }
             Self::NobodyAnswers { .. } => Some(
                 "if a radslagd starts or stops there just now, run this again when it has; else end whoever uses it",
             ),
@@ -190,6 +202,7 @@ impl RecoveryError {
             Self::Differs { .. } | Self::BadReplica { .. } | Self::ReplicasDiffer { .. } => 5,
             Self::BackupInTheWay { .. }
             | Self::BackupInside { .. }
+            | Self::BackupDenied { .. }
             | Self::NobodyAnswers { .. }
             | Self::Declined { .. }
             | Self::BrokenOff { .. }

@@ -145,6 +145,9 @@ async fn serve(
     });
     let gate = Gate::new(routes, port);
     let served = tokio::spawn(port::serve(incoming, tls.clone(), gate, host.stopping()));
+    if tls.is_none() && !config.open_enrolment() {
+        tracing::warn!(%addr, "no TLS: whoever is on the way reads and changes what is said; give it a certificate, or a proxy that has one");
+    }
     // A store in memory has no directory, and nobody backs it up.
     #[cfg(unix)]
     let control = store.as_ref().and_then(|_| listen_for_backups(&config.data, &host));

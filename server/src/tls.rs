@@ -80,7 +80,7 @@ pub enum TlsError {
 
 impl TlsError {
     /// What to do about it.
-    pub(crate) const fn hint(&self) -> &'static str {
+    pub const fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => {
                 "name files that the server's user may read with --tls-cert FILE and --tls-key FILE"
@@ -127,6 +127,14 @@ impl Tls {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         TlsAcceptor::from(config).accept(io)
     }
+}
+
+/// Whether a certificate and its key can be served, by this user and now.
+///
+/// # Errors
+/// Why not.
+pub fn check_certificate(files: &TlsFiles) -> Result<(), TlsError> {
+    read(files).map(drop)
 }
 
 /// A connection on which both have shaken hands.

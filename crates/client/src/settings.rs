@@ -61,7 +61,8 @@ impl Settings {
         let written: Written = toml::from_str(&text).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
             server: written.server,
-            ca: written.ca,
+            // One that somebody has written in by hand is beside the replica, wherever the command is run.
+            ca: written.ca.map(|ca| folder.parent().unwrap_or(folder).join(ca)),
             program: written.program.parse().map_err(|error| bad(format!("{error}")))?,
             org: written.org.parse().map_err(|error| bad(format!("{error}")))?,
             member: written.member.parse().map_err(|error| bad(format!("{error}")))?,

@@ -115,7 +115,7 @@ async fn answer(
         "/health" => true,
         _ => return Ok(said(StatusCode::NOT_FOUND, "there are /metrics and /health\n".to_owned())),
     };
-    if request.method() != Method::GET {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(said(StatusCode::METHOD_NOT_ALLOWED, "both are for GET\n".to_owned()));
     }
     if health {

@@ -58,9 +58,41 @@ fn its_configurations_are_valid() {
     for configuration in configurations {
         fs::write(&file, &configuration).unwrap();
         let (code, out, err) = run(radslagd().args(["config", "--config"]).arg(&file));
-        assert_eq!(code, Some(0), "{configuration}{err}");
+        // The certificate is that of the machine that it is written for.
+        let lacks = configuration.contains("tls_cert");
+        assert_eq!(code, Some(i32::from(lacks)), "{configuration}{err}");
+        assert_eq!(lacks, err.contains("/etc/radslag/server.pem cannot be read"), "{err}");
         let from_file = out.lines().filter(|line| line.contains("# file ")).count();
         assert_eq!(from_file, configuration.lines().count(), "{out}");
+    }
+}
+
+#[test]
+fn the_image_is_built_with_the_toolchain_and_set_up_by_settings_that_there_are() {
+    let read = |name: &str| fs::read_to_string(docs("..").join(name)).unwrap();
+    let image = read("Containerfile");
+    let toolchain = read("rust-toolchain.toml");
+    let channel =
+        toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+    // Any other would fetch this one while it builds.
+    assert!(image.contains(&format!("FROM docker.io/library/rust:{channel}-")), "{image}");
+    let settings: Vec<&str> = image.lines().filter_map(|line| line.strip_prefix("ENV ")).collect();
+    assert!(!settings.is_empty());
+    let mut command = radslagd();
+    command.arg("config").envs(settings.iter().map(|setting| setting.split_once('=').unwrap()));
+    let (code, out, err) = run(&mut command);
+    assert_eq!(code, Some(0), "{err}");
+    for setting in settings {
+        let (variable, value) = setting.split_once('=').unwrap();
+        let taken = out.lines().any(|line| line.contains(value) && line.ends_with(variable));
+        assert!(taken, "{setting} sets nothing: {out}");
+    }
+    // What is copied from the first image is what was built there.
+    for program in ["radslagd", "radslag"] {
+        assert!(
+            image.contains(&format!("--bin {program}"))
+                && image.contains(&format!("/src/target/release/{program}"))
+        );
     }
 }
 
@@ -80,6 +112,11 @@ fn its_certificates_can_be_served() {
     assert_eq!(script.lines().count(), 5, "{script}");
     let made = Command::new("sh").args(["-ec", &script]).current_dir(dir.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut config = radslagd();
+    config.current_dir(dir.path()).args(["config", "--tls-cert", "server.pem", "--tls-key", "server.key"]);
+    let (code, out, err) = run(&mut config);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.ends_with("# TLS is spoken: the certificate and its key can be served\n"), "{out}");
     let mut command = radslagd();
     command.current_dir(dir.path()).args([
         "serve",

@@ -74,6 +74,7 @@ async fn metrics_tell_what_was_pushed_refused_followed_and_turned_away() {
     }
     assert!(value("radslag_append_seconds_sum") > 0.0);
     assert!(get(&running, "GET /").await.starts_with("HTTP/1.1 404 "));
+    assert!(get(&running, "HEAD /health").await.ends_with("\r\n\r\n"), "a head has no body");
     assert!(get(&running, "POST /metrics").await.starts_with("HTTP/1.1 405 "));
     drop(stream);
     running.shutdown().await;

@@ -194,6 +194,9 @@ fn a_directory_that_cannot_be_made_or_written_is_named() {
         .exits(1)
         .says("Permission denied");
     mode(&data.join("db"), 0o600);
+    let mut backup = radslagd();
+    let said = Said::of(place.denied(backup.arg("backup").arg(closed.join("1")).arg("--data").arg(&data)));
+    said.exits(1).says("the backup cannot be written to").says("Permission denied");
     mode(&data.join("log.key"), 0);
     Said::of(place.denied(&mut serve(&data))).exits(1).says("log.key").says("chown");
 }

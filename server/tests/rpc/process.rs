@@ -65,6 +65,7 @@ fn config_prints_what_is_in_force_and_where_it_comes_from() {
             "limits.idle_ms = 300000               # default",
             "limits.call_ms = 60000                # default",
             "# beginning programmes and enrolling devices is open: it listens on loopback only",
+            "# no TLS is spoken",
         ]
     );
 }

@@ -54,6 +54,13 @@ fn the_file_of_the_authority_is_kept_by_the_replica() {
     haninge.run(&["sync"]).exits(1).says("kommun.pem").says("holds no certificate");
     fs::copy(&ca, town.path("kommun.pem")).unwrap();
     haninge.does(&["sync"]);
+    // Written in by hand, it is beside the replica.
+    fs::rename(town.path("kommun.pem"), haninge.dir().join("kommun.pem")).unwrap();
+    points_at(&haninge, |line| {
+        if line.starts_with("ca = ") { "ca = \"kommun.pem\"".to_owned() } else { line.to_owned() }
+    });
+    haninge.does(&["sync"]);
+    town.cli(&["--replica", "haninge", "sync"]).run().done();
 }
 
 #[test]

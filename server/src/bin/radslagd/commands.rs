@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use radslag_server::{
-    Config, ConfigError, InForce, Progress, RecoveryError, StartError, backup, check, check_descriptors,
-    config, restore, restore_from_replicas, start, telemetry,
+    Config, ConfigError, InForce, Progress, RecoveryError, StartError, backup, check, check_certificate,
+    check_descriptors, config, restore, restore_from_replicas, start, telemetry,
 };
 
 use crate::args::{Args, Command};
@@ -94,7 +94,15 @@ fn print(in_force: &InForce) -> Result<(), u8> {
     } else {
         "closed: it listens on more than loopback"
     };
-    say::line(&format!("# beginning programmes and enrolling devices is {open}"))
+    say::line(&format!("# beginning programmes and enrolling devices is {open}"))?;
+    let Some(files) = &in_force.config.tls else {
+        return say::line("# no TLS is spoken");
+    };
+    check_certificate(files).map_err(|error| {
+        say::error(&error, Some(error.hint()));
+        FAILED
+    })?;
+    say::line("# TLS is spoken: the certificate and its key can be served")
 }
 
 fn print_reference() -> Result<(), u8> {
