@@ -57,8 +57,11 @@ pub fn places(state: &State) -> Index {
     registers.flat_map(|register| register.writes()).map(|write| (write.event, write.position)).collect()
 }
 
-/// Records so close to the next one are walked to, and the values between passed over.
-const CLOSE: u64 = 64;
+/// Whether one record lies so little before another that it costs less to walk on to it, past what lies between, than to look it up.
+pub(crate) const fn is_close(one: Position, other: Position) -> bool {
+    other.get().saturating_sub(one.get()) < 64
+}
+
 /// No more bytes of values are held at once.
 const HELD: usize = 4 << 20;
 
@@ -76,8 +79,7 @@ pub(crate) fn values_of(
         if walk.as_ref().is_some_and(|(last, _)| *last == at) {
             continue;
         }
-        let close =
-            walk.take().filter(|(last, _): &(Position, _)| at.get().saturating_sub(last.get()) < CLOSE);
+        let close = walk.take().filter(|(last, _): &(Position, _)| is_close(*last, at));
         let started = || log.values_from(program, at).ok().map(Iterator::peekable);
         let Some(mut along) = close.map(|(_, along)| along).or_else(started) else { continue };
         let Ok(values) = values_at(&mut along, at) else { continue };

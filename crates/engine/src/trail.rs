@@ -14,6 +14,7 @@ use radslag_proto::log::v1;
 use crate::as_of::{Look, record_at, state_at};
 use crate::caches::chunk;
 use crate::ledger::{LedgerError, forged, read_record};
+use crate::past::is_close;
 use crate::read::walk;
 
 /// Records of one entity up to so many are folded from its first; further on the nearest folded state is cheaper.
@@ -180,16 +181,14 @@ fn openings(ledger: &impl Look) -> Vec<Position> {
     ledger.look(|ledger| ledger.state.epochs().iter().map(|epoch| epoch.cut.next()).collect())
 }
 
-/// Some records in order. Those that lie close together are walked to, and what lies between is not looked into.
+/// Some records in order. Those that lie close together are walked to, and what lies between is not looked into; one that stands alone is
+/// read alone.
 struct Records<'a> {
     log: &'a dyn EventLog,
     program: ProgramId,
     wanted: std::vec::IntoIter<Position>,
     walk: Option<(Position, EncodedRecords<'a>)>,
 }
-
-/// Records so close to the next one wanted are passed over on the way to it.
-const CLOSE: u64 = 64;
 
 impl<'a> Records<'a> {
     fn new(log: &'a dyn EventLog, program: ProgramId, wanted: Vec<Position>) -> Self {
@@ -198,15 +197,17 @@ impl<'a> Records<'a> {
 
     fn next(&mut self) -> Result<Option<Recorded>, LedgerError> {
         let Some(at) = self.wanted.next() else { return Ok(None) };
-        let close = self.walk.take().filter(|(last, _)| at.get().saturating_sub(last.get()) < CLOSE);
-        let mut walk = match close {
+        let alone = || record_at(self.log, self.program, at).map(Some);
+        let next_is_close = self.wanted.as_slice().first().is_some_and(|next| is_close(at, *next));
+        let mut walk = match self.walk.take().filter(|(last, _)| is_close(*last, at)) {
             Some((_, walk)) => walk,
-            None => self.log.encoded_from(self.program, at)?,
+            None if next_is_close => self.log.encoded_from(self.program, at)?,
+            None => return alone(),
         };
         let found = walk.find(|record| record.as_ref().map_or(true, |record| record.position == at));
         let Some(Ok(found)) = found else {
             // Something on the way does not read, or something beside the record: it may be whole all the same.
-            return record_at(self.log, self.program, at).map(Some);
+            return alone();
         };
         self.walk = Some((at, walk));
         let record = v1::Record::decode(&found.record[..]);

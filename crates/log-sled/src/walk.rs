@@ -5,7 +5,7 @@ use std::iter;
 use prost::bytes::Bytes;
 use radslag_core::id::{Position, ProgramId};
 use radslag_core::value::Slot;
-use radslag_log::{EncodedRecord, LogError};
+use radslag_log::{EncodedRecord, LogError, until_damage};
 
 use crate::disk::Disk;
 use crate::format::{self, Paged};
@@ -120,11 +120,4 @@ pub(crate) fn encoded(
         at = at.next();
         walked
     })))
-}
-
-fn until_damage<T>(
-    walk: impl Iterator<Item = Result<T, LogError>>,
-) -> impl Iterator<Item = Result<T, LogError>> {
-    let mut damaged = false;
-    walk.take_while(move |entry| !std::mem::replace(&mut damaged, entry.is_err()))
 }

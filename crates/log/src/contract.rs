@@ -225,6 +225,14 @@ pub type Values<'a> = Box<dyn Iterator<Item = Result<(Position, v1::Value), LogE
 /// Bundles on their way out of a store; see [`Values`].
 pub type Bundles<'a> = Box<dyn Iterator<Item = Result<v1::Bundle, LogError>> + 'a>;
 
+/// A walk that ends after an error: behind damage nothing can be vouched for.
+pub fn until_damage<T>(
+    walk: impl Iterator<Item = Result<T, LogError>>,
+) -> impl Iterator<Item = Result<T, LogError>> {
+    let mut damaged = false;
+    walk.take_while(move |found| !std::mem::replace(&mut damaged, found.is_err()))
+}
+
 /// A store of logs: one log per programme, and rows beside it.
 ///
 /// # What holds for every call
@@ -279,9 +287,7 @@ pub trait EventLog: Send + Sync + 'static {
     fn bundles_from(&self, program: ProgramId, from: Position) -> Result<Bundles<'_>, LogError> {
         let end = self.head(program)?.map_or(0, |head| head.position);
         let of = move |at| self.bundle(program, Position::new(at)).transpose();
-        let mut damaged = false;
-        let walk = (from.get().max(1)..=end).filter_map(of);
-        Ok(Box::new(walk.take_while(move |bundle| !std::mem::replace(&mut damaged, bundle.is_err()))))
+        Ok(Box::new(until_damage((from.get().max(1)..=end).filter_map(of))))
     }
 
     /// The values of one record that are still kept, ascending by slot. Empty for a record without any, and where there is no record.

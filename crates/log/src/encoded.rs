@@ -5,7 +5,7 @@ use prost::bytes::Bytes;
 use radslag_core::id::{Position, ProgramId};
 use radslag_proto::log::v1;
 
-use crate::contract::{EventLog, ReadLimit};
+use crate::contract::{EventLog, ReadLimit, until_damage};
 use crate::error::LogError;
 
 /// How many records are read at once where a store has no walk of its own.
@@ -73,7 +73,5 @@ pub(crate) fn walk<L: EventLog + ?Sized>(
         next += 1;
         Ok(EncodedRecord::encode(&record, &log.values(program, at)?, log.bundle(program, at)?.as_ref()))
     };
-    let mut damaged = false;
-    let walk = (next..=end).map(move |_| one());
-    Ok(Box::new(walk.take_while(move |record| !std::mem::replace(&mut damaged, record.is_err()))))
+    Ok(Box::new(until_damage((next..=end).map(move |_| one()))))
 }

@@ -30,7 +30,7 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    /// A frame without records. `covered` is the last record that was looked at for it.
+    /// A frame of messages: what says something else than records, and records that a filter looked at. `covered` is the last record that was looked at for it.
     pub(super) fn new(frame: Frame, covered_to: Option<api::Cursor>, covered: Position) -> Self {
         let has_records = matches!(&frame, Frame::Events(events) if !events.records.is_empty());
         let message = api::SubscribeResponse { frame: Some(frame), covered_to };

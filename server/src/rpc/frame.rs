@@ -118,3 +118,73 @@ pub(super) fn put(to: &mut Vec<u8>, field: u32, message: &[u8]) {
 pub(super) fn field_len(field: u32, message: &[u8]) -> usize {
     key_len(field) + encoded_len_varint(message.len() as u64) + message.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use radslag_log::conformance::sample;
+    use radslag_log::{Append, MemoryLog};
+
+    use super::*;
+
+    const PROGRAM: u8 = 1;
+
+    /// Five bundles of three records, with values and without.
+    fn log() -> (MemoryLog, Vec<Append>) {
+        let log = MemoryLog::new();
+        let records = |n: usize| {
+            let valued = sample::with_value(sample::with_value(sample::accepted(n), 1, 30 * n), 4, 9);
+            vec![valued, sample::rejected(), sample::with_value(sample::accepted(200), 2, n)]
+        };
+        let bundles = (1..=5).map(|n| sample::write(&log, sample::program(PROGRAM), records(n))).collect();
+        (log, bundles)
+    }
+
+    fn read_from(log: &MemoryLog, after: u64, head: u64, most: usize) -> Events {
+        read(log, sample::program(PROGRAM), Position::new(after), Position::new(head), most).unwrap()
+    }
+
+    /// What the frame of some bundles says, put together from the messages.
+    fn messages<'a>(bundles: impl IntoIterator<Item = &'a Append>) -> api::Events {
+        let mut events = api::Events::default();
+        for append in bundles {
+            events.bundles.extend(append.bundles.clone());
+            let frame = |stored: &radslag_log::StoredRecord| api::RecordFrame {
+                record: Some(stored.record.clone()),
+                values: stored.values.clone(),
+            };
+            events.records.extend(append.records.iter().map(frame));
+        }
+        events
+    }
+
+    #[test]
+    fn a_frame_is_to_the_byte_what_its_messages_would_be() {
+        let (log, bundles) = log();
+        let all = read_from(&log, 0, 15, usize::MAX);
+        assert_eq!((all.bytes, all.last), (messages(&bundles).encode_to_vec(), Some(Position::new(15))));
+        let some = read_from(&log, 3, 9, usize::MAX);
+        assert_eq!(some.decode(sample::program(PROGRAM)).unwrap(), messages(&bundles[1..3]));
+        let none = read_from(&log, 15, 15, usize::MAX);
+        assert_eq!((none.bytes.len(), none.last), (0, None));
+    }
+
+    #[test]
+    fn a_frame_that_is_full_ends_between_bundles_and_is_read_again_alike() {
+        let (log, bundles) = log();
+        let one = read_from(&log, 0, 15, 1);
+        assert_eq!(one.bytes, messages(&bundles[..1]).encode_to_vec());
+        let two = read_from(&log, 0, 15, one.bytes.len() + 1);
+        assert_eq!(two.bytes, messages(&bundles[..2]).encode_to_vec());
+        let again = read_from(&log, 0, two.last.unwrap().get(), usize::MAX);
+        assert_eq!(again.bytes, two.bytes);
+    }
+
+    #[test]
+    fn a_frame_that_begins_within_a_bundle_has_its_signature() {
+        let (log, bundles) = log();
+        let rest = read_from(&log, 4, 6, usize::MAX).decode(sample::program(PROGRAM)).unwrap();
+        let mut whole = messages(&bundles[1..2]);
+        whole.records.remove(0);
+        assert_eq!(rest, whole);
+    }
+}

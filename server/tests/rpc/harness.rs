@@ -13,7 +13,7 @@ use radslag_core::id::{
 use radslag_core::time::{CivilDate, Instant};
 use radslag_core::value::{Slot, Value};
 use radslag_engine::clock::{Clock, IdSource as _, SystemClock, SystemIds};
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, RowKey, RowKind};
+use radslag_log::{Around, Commit, EventLog, LogError, MemoryLog};
 use radslag_proto::api::v1 as api;
 use radslag_proto::api::v1::admin_service_client::AdminServiceClient;
 use radslag_proto::api::v1::audit_service_client::AuditServiceClient;
@@ -21,7 +21,6 @@ use radslag_proto::api::v1::program_service_client::ProgramServiceClient;
 use radslag_proto::api::v1::sync_service_client::SyncServiceClient;
 use radslag_proto::convert::bundle::{encode_bundle, encode_event};
 use radslag_proto::convert::event::encode_body;
-use radslag_proto::log::v1;
 use radslag_proto::status::{ApiError, from_status};
 use radslag_server::{Config, Running, start_on};
 use radslag_trust::bundle::sign_bundle;
@@ -350,16 +349,12 @@ impl GatedLog {
     }
 }
 
-impl EventLog for GatedLog {
-    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
-        self.log.programs()
+impl Around for GatedLog {
+    fn inner(&self) -> &dyn EventLog {
+        &self.log
     }
 
-    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
-        self.log.head(program)
-    }
-
-    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+    fn commit_around(&self, commit: Commit) -> Result<(), LogError> {
         let mut closed = self.closed.lock().unwrap();
         while *closed {
             self.waiting.notify_one();
@@ -369,38 +364,5 @@ impl EventLog for GatedLog {
             return Err(io::Error::other("the disk is broken").into());
         }
         self.log.commit(commit)
-    }
-
-    fn rewind(&self, rewind: radslag_log::Rewind) -> Result<(), LogError> {
-        self.log.rewind(rewind)
-    }
-
-    fn read(
-        &self,
-        program: ProgramId,
-        from: Position,
-        limit: ReadLimit,
-    ) -> Result<Vec<v1::Record>, LogError> {
-        self.log.read(program, from, limit)
-    }
-
-    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
-        self.log.bundle(program, at)
-    }
-
-    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
-        self.log.values(program, at)
-    }
-
-    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
-        self.log.value(program, at, slot)
-    }
-
-    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
-        self.log.rows(program, kind)
-    }
-
-    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
-        self.log.row(key)
     }
 }

@@ -2,10 +2,7 @@
 
 use std::sync::Mutex;
 
-use radslag_core::id::{Position, ProgramId};
-use radslag_core::value::Slot;
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKey, RowKind};
-use radslag_proto::log::v1;
+use radslag_log::{Around, Commit, EventLog, LogError, MemoryLog, Rewind};
 use serde::{Deserialize, Serialize};
 
 /// When a machine goes down.
@@ -63,49 +60,16 @@ impl Disk {
     }
 }
 
-impl EventLog for Disk {
-    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
-        self.log.programs()
+impl Around for Disk {
+    fn inner(&self) -> &dyn EventLog {
+        &self.log
     }
 
-    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
-        self.log.head(program)
-    }
-
-    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+    fn commit_around(&self, commit: Commit) -> Result<(), LogError> {
         self.write(|log| log.commit(commit))
     }
 
-    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
+    fn rewind_around(&self, rewind: Rewind) -> Result<(), LogError> {
         self.write(|log| log.rewind(rewind))
-    }
-
-    fn read(
-        &self,
-        program: ProgramId,
-        from: Position,
-        limit: ReadLimit,
-    ) -> Result<Vec<v1::Record>, LogError> {
-        self.log.read(program, from, limit)
-    }
-
-    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
-        self.log.bundle(program, at)
-    }
-
-    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
-        self.log.values(program, at)
-    }
-
-    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
-        self.log.value(program, at, slot)
-    }
-
-    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
-        self.log.rows(program, kind)
-    }
-
-    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
-        self.log.row(key)
     }
 }

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use radslag_core::digest::Digest;
 use radslag_core::event::Base;
-use radslag_core::id::{EpochId, Position, ProgramId};
-use radslag_core::value::Slot;
+use radslag_core::id::EpochId;
 use radslag_core::verdict::Verdict;
 use radslag_engine::clock::SystemClock;
 use radslag_engine::engine::{Engine, EngineError, Options};
 use radslag_engine::ledger::Ledger;
-use radslag_log::{Commit, EventLog, LogError, MemoryLog, ReadLimit, Rewind, RowKey, RowKind};
+use radslag_log::{Around, Commit, EventLog, LogError, MemoryLog};
 use radslag_proto::convert::bundle::PushedBundle;
-use radslag_proto::log::v1;
 use radslag_trust::bundle::sign_bundle;
 use radslag_trust::keys::DeviceKey;
 
@@ -26,55 +24,18 @@ struct Tight {
     left: AtomicUsize,
 }
 
-impl EventLog for Tight {
-    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
-        self.log.programs()
+impl Around for Tight {
+    fn inner(&self) -> &dyn EventLog {
+        &self.log
     }
 
-    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
-        self.log.head(program)
-    }
-
-    fn commit(&self, commit: Commit) -> Result<(), LogError> {
+    fn commit_around(&self, commit: Commit) -> Result<(), LogError> {
         let taken = |left: usize| left.checked_sub(1);
         let refused = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err();
         if refused && !commit.appends.is_empty() {
             return Err(LogError::NoRoom { wanted: 2, left: 1 });
         }
         self.log.commit(commit)
-    }
-
-    fn rewind(&self, rewind: Rewind) -> Result<(), LogError> {
-        self.log.rewind(rewind)
-    }
-
-    fn read(
-        &self,
-        program: ProgramId,
-        from: Position,
-        limit: ReadLimit,
-    ) -> Result<Vec<v1::Record>, LogError> {
-        self.log.read(program, from, limit)
-    }
-
-    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
-        self.log.bundle(program, at)
-    }
-
-    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
-        self.log.values(program, at)
-    }
-
-    fn value(&self, program: ProgramId, at: Position, slot: Slot) -> Result<Option<v1::Value>, LogError> {
-        self.log.value(program, at, slot)
-    }
-
-    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
-        self.log.rows(program, kind)
-    }
-
-    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
-        self.log.row(key)
     }
 }
 

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use radslag_core::id::{Position, ProgramId};
+use radslag_core::id::Position;
 use radslag_log::conformance::{self, sample};
-use radslag_log::{Append, EventLog, LogError, ReadLimit, RowKey, RowKind, StoredRecord};
+use radslag_log::{Append, Around, EventLog, LogError, StoredRecord};
 use radslag_log_sled::{OpenOptions, SledLog};
-use radslag_proto::log::v1;
 use tempfile::TempDir;
 
 use crate::damage::sled_in;
@@ -31,71 +30,9 @@ struct Temporary {
     _dir: TempDir,
 }
 
-impl EventLog for Temporary {
-    fn programs(&self) -> Result<Vec<ProgramId>, LogError> {
-        self.log.programs()
-    }
-
-    fn head(&self, program: ProgramId) -> Result<Option<v1::Head>, LogError> {
-        self.log.head(program)
-    }
-
-    fn commit(&self, commit: radslag_log::Commit) -> Result<(), LogError> {
-        self.log.commit(commit)
-    }
-
-    fn rewind(&self, rewind: radslag_log::Rewind) -> Result<(), LogError> {
-        self.log.rewind(rewind)
-    }
-
-    fn read(
-        &self,
-        program: ProgramId,
-        from: Position,
-        limit: ReadLimit,
-    ) -> Result<Vec<v1::Record>, LogError> {
-        self.log.read(program, from, limit)
-    }
-
-    fn bundle(&self, program: ProgramId, at: Position) -> Result<Option<v1::Bundle>, LogError> {
-        self.log.bundle(program, at)
-    }
-
-    fn values(&self, program: ProgramId, at: Position) -> Result<Vec<v1::Value>, LogError> {
-        self.log.values(program, at)
-    }
-
-    fn values_from(&self, program: ProgramId, from: Position) -> Result<radslag_log::Values<'_>, LogError> {
-        self.log.values_from(program, from)
-    }
-
-    fn bundles_from(&self, program: ProgramId, from: Position) -> Result<radslag_log::Bundles<'_>, LogError> {
-        self.log.bundles_from(program, from)
-    }
-
-    fn encoded_from(
-        &self,
-        program: ProgramId,
-        from: Position,
-    ) -> Result<radslag_log::EncodedRecords<'_>, LogError> {
-        self.log.encoded_from(program, from)
-    }
-
-    fn value(
-        &self,
-        program: ProgramId,
-        at: Position,
-        slot: radslag_core::value::Slot,
-    ) -> Result<Option<v1::Value>, LogError> {
-        self.log.value(program, at, slot)
-    }
-
-    fn rows(&self, program: ProgramId, kind: RowKind) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
-        self.log.rows(program, kind)
-    }
-
-    fn row(&self, key: RowKey) -> Result<Option<Vec<u8>>, LogError> {
-        self.log.row(key)
+impl Around for Temporary {
+    fn inner(&self) -> &dyn EventLog {
+        &self.log
     }
 }
 
