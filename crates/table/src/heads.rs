@@ -1,6 +1,9 @@
 //! Which column a header names, in Swedish or English, where a table is not bound to the seven names of `tsv/1`.
 
-use radslag_core::parse::nfc;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use radslag_core::parse::folded;
 
 use crate::columns::Column;
 
@@ -52,22 +55,22 @@ impl Head {
     /// What a header cell names; letter case, extra spaces and a unit in parentheses do not count.
     pub(crate) fn named(cell: &str) -> Option<Self> {
         let wanted = folded(cell.split('(').next().unwrap_or_default());
-        let written = WRITTEN.iter().find(|(_, sv, en)| folded(sv) == wanted || folded(en) == wanted);
-        let other =
-            || OTHERS.iter().find(|(_, names)| names.contains(&wanted.as_str())).map(|(head, _)| *head);
-        written.map(|(head, ..)| *head).or_else(other)
+        NAMES.get(wanted.as_str()).copied()
     }
 }
+
+/// Every name in the form in which it is looked up.
+static NAMES: LazyLock<HashMap<String, Head>> = LazyLock::new(|| {
+    let others = OTHERS.iter().flat_map(|(head, names)| names.iter().map(|name| (folded(name), *head)));
+    let written = WRITTEN.iter().flat_map(|(head, sv, en)| [(folded(sv), *head), (folded(en), *head)]);
+    // What is written goes before what others call it.
+    others.chain(written).collect()
+});
 
 /// The unit that a header gives all amounts below it: `Kostnad (tkr)`. Kronor need none.
 pub(crate) fn unit(cell: &str) -> Option<&'static str> {
     let inside = cell.split_once('(')?.1.split(')').next()?;
     ["tkr", "mnkr"].into_iter().find(|unit| folded(inside) == *unit)
-}
-
-fn folded(text: &str) -> String {
-    let words: Vec<String> = text.split_whitespace().map(|word| nfc(&word.to_lowercase())).collect();
-    words.join(" ")
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ const FAULTS: &[Fault] = &[
         package: "radslag-tests",
         binary: &["--lib"],
         tests: &["fuzz::"],
-        times: Some(("RADSLAG_FUZZ_INPUTS", 50_000)),
+        times: Some(("RADSLAG_FUZZ_INPUTS", 200_000)),
     },
 ];
 

@@ -26,7 +26,7 @@ pub fn nfc_eq(a: &str, b: &str) -> bool {
 }
 
 /// NFC, lower case, no space at the ends and single spaces within: the form in which words are looked up.
-pub(crate) fn folded(text: &str) -> String {
+pub fn folded(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(|word| nfc(&word.to_lowercase())).collect();
     words.join(" ")
 }
